@@ -33,7 +33,8 @@ fn sorted(text: &str) -> Vec<String> {
 async fn traces(engine: &Engine) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
     let queries = fs::read_dir(root().join("queries/compromise")).expect("the queries");
-    for path in queries.map(|entry| entry.expect("an entry").path()) {
+    let queries = queries.map(|entry| entry.expect("an entry").path());
+    for path in queries.filter(|path| path.extension().is_some_and(|extension| extension == "sql")) {
         let sql = fs::read_to_string(&path).expect("a query");
         if !rows(engine, &sql).await.is_empty() {
             found.insert(path.file_stem().expect("a name").to_string_lossy().into_owned());

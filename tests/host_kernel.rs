@@ -583,13 +583,9 @@ async fn files_on_a_disk_are_those_of_debugfs() {
     fs::create_dir_all(source.join("deep/er")).expect("a directory");
     fs::write(source.join("deep/er/file"), "abc").expect("a file");
     fs::write(source.join("empty"), "").expect("a file");
-    // With inline data, these are in the inode itself, and among its attributes.
+    // With inline data, the first is in the inode itself, the second also among its attributes.
     fs::write(source.join("deep/short"), "x".repeat(60)).expect("a file");
     fs::write(source.join("deep/longer"), "0123456789".repeat(12)).expect("a file");
-    fs::create_dir(source.join("few")).expect("a directory");
-    for number in 0..7 {
-        fs::write(source.join(format!("few/name-{number}")), "").expect("a file");
-    }
     let large: Vec<u8> = (0..3_000_000_u32).flat_map(u32::to_le_bytes).collect();
     fs::write(source.join("large"), &large).expect("a file");
     let sparse = fs::File::create(source.join("sparse")).expect("a file");
@@ -606,7 +602,7 @@ async fn files_on_a_disk_are_those_of_debugfs() {
         fs::File::create(&inner).and_then(|file| file.set_len(64 << 20)).expect("a sparse file");
         let (inner, source) = (inner.to_str().expect("UTF-8"), source.to_str().expect("UTF-8"));
         output("mke2fs", &["-q", "-F", "-t", kind, "-O", features, "-I", "256", "-L", "files", "-d", source, inner]);
-        let inline = output("debugfs", &["-R", "stat /few", inner]).contains("Size of inline data");
+        let inline = output("debugfs", &["-R", "stat /deep", inner]).contains("Size of inline data");
         assert_eq!(inline, features == "inline_data");
         let disk = folder.path().join(format!("{kind}.disk"));
         fs::File::create(&disk).and_then(|file| file.set_len(80 << 20)).expect("a sparse file");

@@ -129,7 +129,7 @@ impl Drop for Partial {
 struct Select {
     sql: String,
     keys: Option<(&'static str, &'static str)>,
-    /// Whether it has the files of all users.
+    /// Whether to read the files of all users.
     of_users: bool,
 }
 
@@ -178,16 +178,28 @@ fn has_files_of_users(engine: &Engine, spec: &TableSpec) -> bool {
         && engine.table(users).is_some_and(|users| users.spec().column(column).is_some())
 }
 
-/// The query for all columns of a table, hidden ones included, and for the rows of all users.
-pub(crate) fn select_all(engine: &Engine, spec: &TableSpec) -> String {
+/// The query for all columns of a table, hidden ones included.
+fn select_all(engine: &Engine, spec: &TableSpec) -> String {
     // The time of a capture is in its metadata.
     let is_data = |column: &&ColumnSpec| !column.hidden || column.name != CAPTURED_COLUMN;
     let columns = spec.columns.iter().filter(is_data).map(|column| quoted(&column.name));
-    let sql = format!("SELECT {} FROM {}", columns.collect::<Vec<_>>().join(", "), relation(engine, &spec.name));
+    format!("SELECT {} FROM {}", columns.collect::<Vec<_>>().join(", "), relation(engine, &spec.name))
+}
+
+/// A query for the files of all users, and their numbers.
+async fn with_users(engine: &Engine, table: &str, sql: &str) -> Result<(String, Vec<String>)> {
     let (column, users) = USER;
+    let keys = keys_of(engine, table, &format!("SELECT DISTINCT {column} FROM {users}")).await?;
+    let list = if keys.is_empty() { "NULL".to_owned() } else { keys.join(", ") };
+    Ok((format!("{sql} WHERE {} IN ({list})", quoted(column)), keys))
+}
+
+/// The query for all rows of a table that needs no key.
+pub(crate) async fn select_rows(engine: &Engine, spec: &TableSpec) -> Result<String> {
+    let sql = select_all(engine, spec);
     match has_files_of_users(engine, spec) {
-        true => format!("{sql} WHERE {column} IN (SELECT {column} FROM {users})"),
-        false => sql,
+        true => Ok(with_users(engine, &spec.name, &sql).await?.0),
+        false => Ok(sql),
     }
 }
 
@@ -236,9 +248,9 @@ async fn capture_one(engine: &Engine, table: &str, select: &Select, moment: &str
         sql = with_keys(&sql, column, &keys);
         captured_keys = Some(CapturedKeys { column: column.to_owned(), keys, are_all: false });
     } else if select.of_users {
-        let (column, users) = USER;
-        let keys = keys_of(engine, table, &format!("SELECT DISTINCT {column} FROM {users}")).await?;
-        captured_keys = Some(CapturedKeys { column: column.to_owned(), keys, are_all: true });
+        let keys;
+        (sql, keys) = with_users(engine, table, &sql).await?;
+        captured_keys = Some(CapturedKeys { column: USER.0.to_owned(), keys, are_all: true });
     }
     // A table of a store keeps the time of its own capture.
     let moment = known.as_ref().and_then(|known| known.spec().captured_at.as_deref()).unwrap_or(moment).to_owned();

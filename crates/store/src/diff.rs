@@ -14,7 +14,7 @@ use arrow_select::take::{take, take_record_batch};
 use futures::StreamExt;
 use indago_engine::{Coverage, Engine, TableRef, TableSpec, Warning, distinct_names};
 
-use crate::capture::{is_of_the_program, quoted, relation, select_all};
+use crate::capture::{is_of_the_program, quoted, relation, select_rows};
 use crate::table::CAPTURED_COLUMN;
 use crate::{Error, Result};
 
@@ -176,7 +176,7 @@ impl State {
         let spec = table.spec().clone();
         let failed = |source| Error::Query { table: spec.name.to_string(), source };
         let too_large = |limit| Error::Memory { table: spec.name.to_string(), limit };
-        let mut sql = select_all(engine, &spec);
+        let mut sql = select_rows(engine, &spec).await?;
         if let Some(column) = key {
             let distinct = format!("SELECT DISTINCT {} FROM {}", quoted(&column), relation(other, &spec.name));
             let keys = crate::capture::keys_of(other, &spec.name, &distinct).await?;

@@ -510,6 +510,63 @@ mod tests {
     }
 
     #[test]
+    fn inline_data_continues_among_the_attributes() {
+        let entry = |inode: u32, length: u16, name: &[u8]| {
+            let mut entry = [&inode.to_le_bytes()[..], &length.to_le_bytes(), &[name.len() as u8, 1], name].concat();
+            entry.resize(length.into(), 0);
+            entry
+        };
+        let attribute = |prefix: u8, name: &[u8], offset: u16, size: u32| {
+            let head = [name.len() as u8, prefix];
+            let mut attribute =
+                [&head[..], &offset.to_le_bytes(), &[0; 4], &size.to_le_bytes(), &[0; 4], name].concat();
+            attribute.resize(attribute.len().next_multiple_of(4), 0);
+            attribute
+        };
+        let value = entry(14, 24, b"third");
+        let mut attributes = 0xea02_0000_u32.to_le_bytes().to_vec();
+        attributes.extend(attribute(6, b"selinux", 100, 3));
+        attributes.extend(attribute(7, b"data", 48, value.len() as u32));
+        attributes.resize(4 + 48, 0);
+        attributes.extend(&value);
+        assert_eq!(inline_rest(&attributes), Some(&*value));
+        crate::source::damaged::damaged(&attributes, |bytes| _ = inline_rest(bytes));
+
+        let root = tempfile::tempdir().expect("a directory");
+        std::fs::write(root.path().join("disk"), [0; 1024]).expect("an image");
+        let disk = Arc::new(Disk::open(&Sys::at(root.path()), "/disk").expect("it opens").expect("it exists"));
+        let file_system = FileSystem {
+            disk,
+            start: 0,
+            block_size: 1024,
+            blocks: 1,
+            inodes: 16,
+            first_data_block: 1,
+            inodes_per_group: 16,
+            inode_size: 256,
+            descriptor_size: 32,
+            has_64_bits: false,
+        };
+        let map = [2_u32.to_le_bytes().to_vec(), entry(12, 16, b"first"), entry(13, 40, b"second")].concat();
+        let inode =
+            Inode { number: 11, mode: 0x41ed, size: 84, flags: IS_INLINE, map, rest: value, ..Inode::default() };
+        let names = file_system.names(&inode, |error| panic!("{error}")).expect("names");
+        let names: Vec<_> = names.iter().map(|(name, inode)| (String::from_utf8_lossy(name), *inode)).collect();
+        assert_eq!(names, [("first".into(), 12), ("second".into(), 13), ("third".into(), 14)]);
+        let content = |size| {
+            let mut content = Vec::new();
+            let inode = Inode { mode: 0x81a4, size, ..inode.clone() };
+            let outcome = file_system.content(&inode, |bytes| {
+                content.extend_from_slice(bytes);
+                Ok(())
+            });
+            outcome.map(|()| content.len()).map_err(|error| error.to_string())
+        };
+        assert_eq!((content(0), content(61), content(84)), (Ok(0), Ok(61), Ok(84)));
+        assert_eq!(content(85), Err("/disk: the inline data of inode 11 is shorter than its size".to_owned()));
+    }
+
+    #[test]
     fn an_index_without_runs_ends() {
         let root = tempfile::tempdir().expect("a directory");
         // A node of each level, whose 20 entries are all the node below it.
