@@ -75,8 +75,8 @@ pub struct Captured {
 /// and for a keyed table the keys that were looked up.
 ///
 /// Without names: every table without required keys, and keyed tables for the keys that other tables mention. Tables of
-/// users' files have those of all users. A directory holds one capture; one that already has tables is refused. Files get their names when all of them are
-/// complete, so a full disk leaves none behind.
+/// users' files have those of all users. A directory holds one capture; one that already has tables is refused. Files
+/// get their names when all of them are complete, so a full disk leaves none behind.
 pub async fn capture(engine: &Engine, tables: &[String], folder: &Path) -> Result<Report> {
     let (statements, skipped) = statements(engine, tables).await?;
     let io = |path: &Path| {
@@ -175,7 +175,7 @@ fn has_files_of_users(engine: &Engine, spec: &TableSpec) -> bool {
     let key = spec.column(column).map(|position| &spec.columns[position]);
     spec.captured_at.is_none()
         && key.is_some_and(|column| column.key_effect != KeyEffect::Filters)
-        && engine.table(users).is_some_and(|users| users.spec().column(column).is_some())
+        && engine.table(users).is_some_and(|users| users.spec().environment == spec.environment)
 }
 
 /// The query for all columns of a table, hidden ones included.
