@@ -322,7 +322,9 @@ async fn a_capture_lists_the_keyed_tables_that_it_leaves_out() {
     let engine = built(Engine::builder().tables(keyed.clone()).tables(plain)).await;
     let report = capture(&engine, &[], folder.path()).await.expect("captured");
     let captured: Vec<String> = report.tables.iter().map(|table| table.table.clone()).collect();
-    let expected: Vec<String> = names(&keyed).into_iter().filter(|name| !captured.contains(name)).collect();
+    // A second name has the rows of its table.
+    let expected = names(&keyed).into_iter().filter(|name| !captured.contains(name) && name != "yara");
+    let expected: Vec<String> = expected.collect();
     assert!(captured.contains(&"hash".to_owned()) && !expected.is_empty(), "{captured:?}");
     assert_eq!(report.skipped.iter().collect::<BTreeSet<_>>(), expected.iter().collect());
 }

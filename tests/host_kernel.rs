@@ -382,6 +382,58 @@ async fn features_of_the_processor_are_those_that_the_kernel_found() {
     }
 }
 
+/// Files of Debian's own signed kernel, under a host of files: this machine has no modules. `srcversion` and `version` come
+/// from the running kernel, so they are not compared. `lsusb` cannot read another root, and this machine has no USB bus, so
+/// `usb_devices` has only its fixture.
+#[tokio::test(flavor = "multi_thread")]
+async fn files_of_modules_are_those_of_modinfo() {
+    needs_root();
+    let source = install::kernel_modules().expect("the modules");
+    let host = tempfile::tempdir().expect("a directory");
+    let at = |path: &str| host.path().join(path);
+    output("cp", &["-r", source.join("lib").to_str().expect("UTF-8"), at("lib").to_str().expect("UTF-8")]);
+    let release = fs::read_dir(at("lib/modules")).expect("a directory").next().expect("a release").expect("an entry");
+    let release = release.file_name().into_string().expect("UTF-8");
+    let path = |name: &str| {
+        let found = output("find", &[at("lib").to_str().expect("UTF-8"), "-name", &format!("{name}.ko")]);
+        std::path::PathBuf::from(found.trim())
+    };
+    // One without its signature, one that is compressed, and one that is not installed.
+    let unsigned = path("crc7");
+    let bytes = fs::read(&unsigned).expect("a module");
+    let signer = output("modinfo", &["-F", "signer", unsigned.to_str().expect("UTF-8")]);
+    assert!(!signer.trim().is_empty(), "Debian signs its modules");
+    output("strip", &["--strip-debug", unsigned.to_str().expect("UTF-8")]);
+    assert!(fs::read(&unsigned).expect("a module").len() < bytes.len());
+    output("xz", &["--check=crc32", path("ts_bm").to_str().expect("UTF-8")]);
+    output("/sbin/depmod", &["-b", host.path().to_str().expect("UTF-8"), &release]);
+    let names = ["crc7", "ts_bm", "crc_itu_t", "ts_fsm", "pm_notifier_error_inject", "libcrc32c", "absent"];
+    let loaded = names.map(|name| format!("{name} 16384 0 - Live 0x0000000000000000\n")).concat();
+    for (path, text) in [("proc/modules", &loaded), ("proc/sys/kernel/osrelease", &format!("{release}\n"))] {
+        fs::create_dir_all(at(path).parent().expect("a directory")).expect("a directory");
+        fs::write(at(path), text).expect("a file");
+    }
+    let engine = host_engine(&Sys::at(host.path())).build().await.expect("an engine");
+    let found = rows(&engine, "SELECT name, path, signed FROM kernel_modules").await;
+    let mut expected: Vec<Vec<String>> = Vec::new();
+    for name in names {
+        let fact = |field: &str| {
+            let mut modinfo = Command::new("modinfo");
+            modinfo.arg("-b").arg(host.path()).args(["-k", &release, "-F", field, name]);
+            String::from_utf8(modinfo.output().expect("modinfo runs").stdout).expect("UTF-8").trim().to_owned()
+        };
+        let file = fact("filename").replacen(host.path().to_str().expect("UTF-8"), "", 1);
+        expected.push(match file.as_str() {
+            "" => vec![name.to_owned(), "NULL".to_owned(), "NULL".to_owned()],
+            _ => vec![name.to_owned(), file, i64::from(!fact("sig_id").is_empty()).to_string()],
+        });
+    }
+    expected.sort();
+    assert_eq!(found, expected);
+    let signed: BTreeSet<&str> = expected.iter().map(|row| row[2].as_str()).collect();
+    assert_eq!(signed, BTreeSet::from(["0", "1", "NULL"]));
+}
+
 /// dmidecode reads the firmware of the fixture host.
 #[tokio::test(flavor = "multi_thread")]
 async fn firmware_is_what_dmidecode_reads() {
@@ -531,6 +583,9 @@ async fn files_on_a_disk_are_those_of_debugfs() {
     fs::create_dir_all(source.join("deep/er")).expect("a directory");
     fs::write(source.join("deep/er/file"), "abc").expect("a file");
     fs::write(source.join("empty"), "").expect("a file");
+    // With inline data, the first is in the inode itself, the second also among its attributes.
+    fs::write(source.join("deep/short"), "x".repeat(60)).expect("a file");
+    fs::write(source.join("deep/longer"), "0123456789".repeat(12)).expect("a file");
     let large: Vec<u8> = (0..3_000_000_u32).flat_map(u32::to_le_bytes).collect();
     fs::write(source.join("large"), &large).expect("a file");
     let sparse = fs::File::create(source.join("sparse")).expect("a file");
@@ -542,11 +597,13 @@ async fn files_on_a_disk_are_those_of_debugfs() {
         fs::write(source.join(format!("many/a-name-that-is-not-short-{number}")), "").expect("a file");
     }
     let engine = live().await;
-    for kind in ["ext2", "ext3", "ext4"] {
+    for (kind, features) in [("ext2", "filetype"), ("ext3", "filetype"), ("ext4", "extent"), ("ext4", "inline_data")] {
         let inner = folder.path().join(format!("{kind}.part"));
         fs::File::create(&inner).and_then(|file| file.set_len(64 << 20)).expect("a sparse file");
         let (inner, source) = (inner.to_str().expect("UTF-8"), source.to_str().expect("UTF-8"));
-        output("mke2fs", &["-q", "-F", "-t", kind, "-L", "files", "-d", source, inner]);
+        output("mke2fs", &["-q", "-F", "-t", kind, "-O", features, "-I", "256", "-L", "files", "-d", source, inner]);
+        let inline = output("debugfs", &["-R", "stat /deep", inner]).contains("Size of inline data");
+        assert_eq!(inline, features == "inline_data");
         let disk = folder.path().join(format!("{kind}.disk"));
         fs::File::create(&disk).and_then(|file| file.set_len(80 << 20)).expect("a sparse file");
         let disk = disk.to_str().expect("UTF-8");
@@ -597,7 +654,7 @@ async fn files_on_a_disk_are_those_of_debugfs() {
             assert_eq!(row[..], theirs, "{kind}");
         }
         // Contents, by inode.
-        for name in ["large", "sparse", "empty", "deep/er/file"] {
+        for name in ["large", "sparse", "empty", "deep/er/file", "deep/short", "deep/longer"] {
             let sql = format!(
                 "SELECT h.md5, h.sha1, h.sha256 FROM device_file AS f JOIN device_hash AS h ON h.device = f.device AND h.partition = f.partition AND h.inode = f.inode WHERE f.device = '{disk}' AND f.path = '/{name}'"
             );

@@ -575,6 +575,18 @@ async fn trees_of_settings_are_those_of_augtool() {
         ("environment", "PATH=\"/a:/b\"\nexport X=1\nLANG=C\nY='a b'\n"),
         ("services", "tcpmux 1/tcp # x\nhttp 80/tcp www w2\n"),
         ("protocols", "ip 0 IP # pseudo\ntcp 6 TCP T2\n"),
+        (
+            "sudoers",
+            "# c\n#\nDefaults\tenv_reset # note\nDefaults mail_badpass, !insults, !!log_year\nDefaults \
+             secure_path=\"/a:/b\", passwd_tries=3, umask=\"077\"\nDefaults:ada !requiretty\nDefaults@web \
+             logfile=/var/log/s\nDefaults>root !syslog\nDefaults env_keep += \"A B\"\nDefaults env_keep=\"C\", \
+             !env_check\nDefaults env_delete -= \"X\"\nHost_Alias\tSERVERS = a, b : OTHERS = 10.0.0.0/8\nUser_Alias \
+             ADMINS = ada, %wheel\nCmnd_Alias KILL = /usr/bin/kill, \\\n  !/usr/bin/pkill -9\nRunas_Alias OP = root, \
+             op\nroot\tALL=(ALL:ALL) ALL\nada, bob ALL = NOPASSWD: /bin/a, PASSWD: /bin/b, !/bin/c\nADMINS ALL=ALL # \
+             why\neve SERVERS,x = (root, op : grp) KILL : OTHERS = ALL\nmia ALL=(:games) NOEXEC: SETENV: /bin/x \
+             --flag a\\,b\n@includedir /etc/sudoers.d\n#includedir /etc/x\n#include /etc/y\n@include /etc/z\n",
+        ),
+        ("sudoers.d/x", "%admin ALL=(ALL) ALL\n"),
     ] {
         let path = format!("etc/{name}");
         write(root.path(), &path, text);
@@ -582,7 +594,7 @@ async fn trees_of_settings_are_those_of_augtool() {
         command.arg("-r").arg(root.path()).args(["print", &format!("/files/{path}")]);
         let mut expected: Vec<String> = Vec::new();
         for line in output_of(&mut command).lines() {
-            expected.push(line.replace("\\\"", "\"").trim_end_matches(" = \"\"").to_owned());
+            expected.push(line.replace("\\\"", "\"").replace("\\\\", "\\").trim_end_matches(" = \"\"").to_owned());
         }
         assert!(expected.len() > 1, "augtool does not read {path}");
         let engine = engine(&Sys::at(root.path())).await;
@@ -598,6 +610,24 @@ async fn trees_of_settings_are_those_of_augtool() {
     let engine = engine(&Sys::at(root.path())).await;
     let node = "SELECT value, path FROM augeas WHERE node = '/files/etc/group/sudo/user[2]'";
     assert_eq!(lines(&engine, node).await, ["bob /etc/group"]);
+    // Other files are reported.
+    write(root.path(), "etc/other/file", "x\n");
+    for (sql, expected) in [
+        ("SELECT node FROM augeas WHERE path = '/etc/other/file'", "/etc/other/file is not read"),
+        ("SELECT node FROM augeas WHERE node = '/files/etc/other/file/1'", "/etc/other/file is not read"),
+        ("SELECT count(*) FROM augeas", "files in other formats have no rows; of /etc these files are read: cron.d/*"),
+    ] {
+        let query = engine.query(sql).await.expect("it is planned");
+        query.collect().await.expect("it runs");
+        let warnings: Vec<_> = query.warnings().iter().map(ToString::to_string).collect();
+        assert!(warnings.len() == 1 && warnings[0].contains(expected), "{sql}: {warnings:?}");
+    }
+    for silent in ["/etc/other", "/etc/none", "/etc/hosts", "/etc/sudoers.d/none"] {
+        let sql = format!("SELECT node FROM augeas WHERE path = '{silent}'");
+        let query = engine.query(&sql).await.expect("it is planned");
+        query.collect().await.expect("it runs");
+        assert!(query.warnings().is_empty(), "{silent}: {:?}", query.warnings());
+    }
     write(root.path(), "etc/fstab", "one\n");
     assert_eq!(lines(&engine, "SELECT node FROM augeas WHERE path = '/etc/fstab'").await, [""; 0]);
 }

@@ -52,6 +52,20 @@ async fn rules_find_files_and_processes() {
     let sql = format!("SELECT matches FROM yara_file WHERE path = '{}'", at("bad"));
     assert_eq!(rows(&sql).await, (Vec::new(), 1));
 
+    // A file that is too large to scan, unless its size alone decides.
+    let large = std::fs::File::create(at("large")).expect("a file");
+    large.set_len(300 << 20).expect("a sparse file");
+    let sql = |condition: &str| {
+        format!(
+            "SELECT matches, count FROM yara_file WHERE path = '{}' AND sigrule = 'rule x {{ {condition} }}'",
+            at("large")
+        )
+    };
+    let nothing = vec![vec![String::new(), "0".to_owned()]];
+    assert_eq!(rows(&sql("strings: $a = \"evil\" condition: filesize < 1MB and $a")).await, (nothing, 0));
+    let unknown = vec![vec!["NULL".to_owned(), "NULL".to_owned()]];
+    assert_eq!(rows(&sql("strings: $a = \"evil\" condition: $a")).await, (unknown, 1));
+
     // A shell with a text in its memory that is in no file.
     let script = "a=sec; b=ret-of; x=$a$b-the-process; echo ready; read -r _";
     let mut child =

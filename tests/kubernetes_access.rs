@@ -322,7 +322,7 @@ async fn reviews(client: &kube::Client, specs: &[Value]) -> Vec<bool> {
 }
 
 async fn engine(api: &KubeApi) -> Engine {
-    let settings = Settings { kubeconfig: Some(api.kubeconfig("admin")), contexts: Vec::new() };
+    let settings = Settings { kubeconfig: Some(api.kubeconfig("admin")), ..Settings::default() };
     let kubernetes = Kubernetes::new(&Sys::live(), settings);
     let builder = Engine::builder().tables(indago_tables_kubernetes::tables(&kubernetes));
     let builder = builder.functions(indago_tables_kubernetes::functions(&kubernetes));
@@ -409,7 +409,7 @@ fn alone(kind: &str, name: &str, namespace: &str) -> Value {
 #[test]
 fn access_is_what_the_server_decides() {
     let mut dice = Dice::new();
-    let api = KubeApi::with(KubeApiOptions { controllers: true }).expect("an API server");
+    let api = KubeApi::with(KubeApiOptions { controllers: true, ..KubeApiOptions::default() }).expect("an API server");
     let manifest = json!({"apiVersion": "v1", "kind": "List", "items": objects(&mut dice)});
     api.apply(&manifest.to_string()).expect("the objects are valid");
     wait_for_aggregation(&api);

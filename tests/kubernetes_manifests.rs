@@ -101,6 +101,7 @@ fn one_query_compares_what_runs_with_what_is_about_to() {
             kubeconfig: Some(api.kubeconfig("admin")),
             contexts: vec!["*".to_owned()],
             manifests: vec![fixture().join("overlays/prod/patch.yaml"), fixture().join("custom.yaml"), "/absent".into()],
+            ..Settings::default()
         };
         let engine = engine(&Sys::live(), settings).await;
         let sql = "SELECT f.cluster, r.cluster, r.deployment_replicas, f.deployment_replicas FROM kubernetes_deployments r

@@ -12,6 +12,7 @@ mod containers;
 mod coverage;
 mod daemon;
 mod diff;
+mod distributions;
 mod engine;
 mod errors;
 mod events;

@@ -211,6 +211,44 @@ async fn a_key_that_was_not_captured_is_not_absent() {
     assert!(fails && warnings[0].contains("were captured"), "{given} {warnings:?}");
 }
 
+/// Without a key, a live table of users' files has those of the caller only.
+#[test]
+fn the_files_of_all_users_are_captured() {
+    crate::support::needs_root();
+    let folder = tempfile::tempdir().expect("a folder");
+    let at = |name: &str| folder.path().join(name);
+    for user in ["root", "ada", "bob"] {
+        fs::create_dir(at(user)).expect("a folder");
+    }
+    fs::write(at("root/.bash_history"), "as root\n").expect("a file");
+    fs::write(at("ada/.bash_history"), "as ada\n").expect("a file");
+    let entry = |name: &str, uid: u32| format!("{name}:x:{uid}:{uid}::{}:/bin/bash\n", at(name).display());
+    fs::write(at("passwd"), [entry("root", 0), entry("ada", 1000), entry("bob", 1001)].concat()).expect("a file");
+    let run = |arguments: &[&str]| {
+        let script = "mount --bind passwd /etc/passwd && exec \"$@\"";
+        let mut command = std::process::Command::new("unshare");
+        command.args(["-m", "--propagation", "private", "bash", "-c", script, "-"]).current_dir(folder.path());
+        command.arg(crate::cli::indago().get_program()).args(arguments).env_remove("INDAGO_CONFIG");
+        let output = command.output().expect("unshare runs");
+        assert!(output.status.success() || arguments[0] == "diff", "{}", String::from_utf8_lossy(&output.stderr));
+        [output.stdout, output.stderr].map(|text| String::from_utf8(text).expect("UTF-8"))
+    };
+    let [_, told] = run(&["capture", "--out", "taken", "shell_history", "python_packages"]);
+    assert!(!told.contains("current user"), "{told}");
+    let ask = |sql: &str| run(&["query", "--store", "taken", "--format", "csv", sql]);
+    let all = ask("SELECT uid, command FROM shell_history ORDER BY uid");
+    assert_eq!(all, ["uid,command\n0,as root\n1000,as ada\n", ""].map(str::to_owned));
+    // A user without a history was captured, an unknown one was not.
+    assert_eq!(ask("SELECT command FROM shell_history WHERE uid IN (1000, 1001)")[1], "");
+    let [rows, told] = ask("SELECT uid FROM shell_history WHERE uid = 4242");
+    assert!(rows == "uid\n" && told.contains("uid = '4242' was not captured"), "{rows}{told}");
+    let [compared, told] = run(&["diff", "--table", "shell_history", "taken", "now"]);
+    assert!(compared.contains("equal") && !told.contains("current user"), "{compared}{told}");
+    fs::write(at("ada/.bash_history"), "as ada\nmore\n").expect("a file");
+    let [compared, told] = run(&["diff", "--table", "shell_history", "--format", "csv", "taken", "now"]);
+    assert!(compared.contains("shell_history,2,3,1,0,"), "{compared}{told}");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_folder_holds_one_capture() {
     let live = host_engine(&fixture_host("plain")).build().await.expect("the engine builds");

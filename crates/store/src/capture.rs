@@ -7,9 +7,11 @@ use std::time::Duration;
 
 use arrow_array::RecordBatch;
 use arrow_array::cast::AsArray;
+use arrow_cast::cast;
+use arrow_schema::DataType;
 use futures::StreamExt;
 use indago_engine::{Engine, Query, TableRef, TableSpec, Warning};
-use indago_table::ColumnSpec;
+use indago_table::{ColumnSpec, KeyEffect};
 use parquet::arrow::ArrowWriter;
 use parquet::basic::{Compression, ZstdLevel};
 use parquet::file::metadata::KeyValue;
@@ -26,6 +28,16 @@ const KEYS: &[(&str, &str, &str)] = &[
     ("hash", "path", "SELECT DISTINCT path FROM processes WHERE path <> ''"),
     ("docker_container_processes", "id", "SELECT DISTINCT id FROM docker_containers"),
 ];
+
+/// Environments of tables about the program itself, which are neither captured nor compared unless they are named.
+const OF_THE_PROGRAM: [&str; 3] = ["daemon", "engine", "indago"];
+
+pub(crate) fn is_of_the_program(table: &TableRef) -> bool {
+    OF_THE_PROGRAM.contains(&&*table.spec().environment)
+}
+
+/// The column of users' files, and the table of users. Without a key, a live table has the files of the caller only.
+const USER: (&str, &str) = ("uid", "users");
 
 /// Rows of a row group. Groups are read concurrently, and skipped by their statistics.
 const GROUP: usize = 128 << 10;
@@ -62,9 +74,9 @@ pub struct Captured {
 /// Writes tables to a directory, one Parquet file per table. Each file has the time of the capture, what was missing,
 /// and for a keyed table the keys that were looked up.
 ///
-/// Without names: every table without required keys, and keyed tables for the keys that other tables mention. A
-/// directory holds one capture; one that already has tables is refused. Files get their names when all of them are
-/// complete, so a full disk leaves none behind.
+/// Without names: every table without required keys, and keyed tables for the keys that other tables mention. Tables of
+/// users' files have those of all users. A directory holds one capture; one that already has tables is refused. Files
+/// get their names when all of them are complete, so a full disk leaves none behind.
 pub async fn capture(engine: &Engine, tables: &[String], folder: &Path) -> Result<Report> {
     let (statements, skipped) = statements(engine, tables).await?;
     let io = |path: &Path| {
@@ -113,10 +125,12 @@ impl Drop for Partial {
     }
 }
 
-/// The query for a table, and the query for its keys if it is keyed.
+/// The query for a table, and its key column and the query for the keys if it is keyed.
 struct Select {
     sql: String,
     keys: Option<(&'static str, &'static str)>,
+    /// Whether to read the files of all users.
+    of_users: bool,
 }
 
 /// The query for each table, and the tables without one.
@@ -126,14 +140,16 @@ async fn statements(engine: &Engine, tables: &[String]) -> Result<(Vec<(String, 
         let name = spec.name.to_string();
         let sql = select_all(engine, spec);
         if !spec.is_keyed() {
-            return Some((name, Select { sql, keys: None }));
+            return Some((name, Select { sql, keys: None, of_users: has_files_of_users(engine, spec) }));
         }
         let (_, column, keys) = KEYS.iter().find(|(table, ..)| *table == name)?;
-        Some((name, Select { sql, keys: Some((column, keys)) }))
+        Some((name, Select { sql, keys: Some((column, keys)), of_users: false }))
     };
     if tables.is_empty() {
         let (mut all, mut skipped) = (Vec::new(), Vec::new());
-        for table in engine.tables().iter().filter(|table| table.spec().environment != "engine") {
+        // A store has the second names of its tables without a file of their own.
+        let is_captured = |table: &&TableRef| !is_of_the_program(table) && table.spec().alias_of.is_none();
+        for table in engine.tables().iter().filter(is_captured) {
             match statement(table) {
                 Some(select) => all.push(select),
                 None => skipped.push(table.spec().name.to_string()),
@@ -153,12 +169,38 @@ async fn statements(engine: &Engine, tables: &[String]) -> Result<(Vec<(String, 
     Ok((all, Vec::new()))
 }
 
+/// Whether a live table returns the files of all users only for their keys.
+fn has_files_of_users(engine: &Engine, spec: &TableSpec) -> bool {
+    let (column, users) = USER;
+    let key = spec.column(column).map(|position| &spec.columns[position]);
+    spec.captured_at.is_none()
+        && key.is_some_and(|column| column.key_effect != KeyEffect::Filters)
+        && engine.table(users).is_some_and(|users| users.spec().environment == spec.environment)
+}
+
 /// The query for all columns of a table, hidden ones included, secret ones excluded.
 pub(crate) fn select_all(engine: &Engine, spec: &TableSpec) -> String {
     // The time of a capture is in its metadata.
     let is_data = |column: &&ColumnSpec| !column.secret && (!column.hidden || column.name != CAPTURED_COLUMN);
     let columns = spec.columns.iter().filter(is_data).map(|column| quoted(&column.name));
     format!("SELECT {} FROM {}", columns.collect::<Vec<_>>().join(", "), relation(engine, &spec.name))
+}
+
+/// A query for the files of all users, and their numbers.
+async fn with_users(engine: &Engine, table: &str, sql: &str) -> Result<(String, Vec<String>)> {
+    let (column, users) = USER;
+    let keys = keys_of(engine, table, &format!("SELECT DISTINCT {column} FROM {users}")).await?;
+    let list = if keys.is_empty() { "NULL".to_owned() } else { keys.join(", ") };
+    Ok((format!("{sql} WHERE {} IN ({list})", quoted(column)), keys))
+}
+
+/// The query for all rows of a table that needs no key.
+pub(crate) async fn select_rows(engine: &Engine, spec: &TableSpec) -> Result<String> {
+    let sql = select_all(engine, spec);
+    match has_files_of_users(engine, spec) {
+        true => Ok(with_users(engine, &spec.name, &sql).await?.0),
+        false => Ok(sql),
+    }
 }
 
 /// A table in FROM. A catalog's table has its schema in its name. Other names may contain dots.
@@ -187,9 +229,9 @@ pub(crate) async fn keys_of(engine: &Engine, table: &str, sql: &str) -> Result<V
     let batches = engine.query(sql).await.map_err(failed)?.collect().await.map_err(failed)?;
     let mut keys = Vec::new();
     for batch in &batches {
-        if let Some(texts) = batch.column(0).as_string_view_opt() {
-            keys.extend(texts.iter().flatten().map(str::to_owned));
-        }
+        let texts = cast(batch.column(0), &DataType::Utf8View);
+        let texts = texts.map_err(|source| Error::Compare { table: table.to_owned(), source })?;
+        keys.extend(texts.as_string_view().iter().flatten().map(str::to_owned));
     }
     keys.sort_unstable();
     keys.dedup();
@@ -204,7 +246,11 @@ async fn capture_one(engine: &Engine, table: &str, select: &Select, moment: &str
     if let Some((column, query)) = select.keys {
         let keys = keys_of(engine, table, query).await?;
         sql = with_keys(&sql, column, &keys);
-        captured_keys = Some(CapturedKeys { column: column.to_owned(), keys });
+        captured_keys = Some(CapturedKeys { column: column.to_owned(), keys, are_all: false });
+    } else if select.of_users {
+        let keys;
+        (sql, keys) = with_users(engine, table, &sql).await?;
+        captured_keys = Some(CapturedKeys { column: USER.0.to_owned(), keys, are_all: true });
     }
     // A table of a store keeps the time of its own capture.
     let moment = known.as_ref().and_then(|known| known.spec().captured_at.as_deref()).unwrap_or(moment).to_owned();

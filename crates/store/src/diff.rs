@@ -14,7 +14,7 @@ use arrow_select::take::{take, take_record_batch};
 use futures::StreamExt;
 use indago_engine::{Coverage, Engine, TableRef, TableSpec, Warning, distinct_names};
 
-use crate::capture::{quoted, relation, select_all};
+use crate::capture::{is_of_the_program, quoted, relation, select_rows};
 use crate::table::CAPTURED_COLUMN;
 use crate::{Error, Result};
 
@@ -80,13 +80,10 @@ impl Difference {
     }
 }
 
-/// Environments of tables about the program itself, which no capture compares.
-const OF_THE_PROGRAM: [&str; 3] = ["daemon", "engine", "indago"];
-
 /// The names of the tables that any of these captures has.
 pub fn tables_of<'a>(captures: impl IntoIterator<Item = &'a Engine>) -> BTreeSet<String> {
     let tables = captures.into_iter().flat_map(Engine::tables);
-    let tables = tables.filter(|table| !OF_THE_PROGRAM.contains(&&*table.spec().environment));
+    let tables = tables.filter(|table| !is_of_the_program(table));
     tables.map(|table| table.spec().name.to_string()).collect()
 }
 
@@ -179,7 +176,7 @@ impl State {
         let spec = table.spec().clone();
         let failed = |source| Error::Query { table: spec.name.to_string(), source };
         let too_large = |limit| Error::Memory { table: spec.name.to_string(), limit };
-        let mut sql = select_all(engine, &spec);
+        let mut sql = select_rows(engine, &spec).await?;
         if let Some(column) = key {
             let distinct = format!("SELECT DISTINCT {} FROM {}", quoted(&column), relation(other, &spec.name));
             let keys = crate::capture::keys_of(other, &spec.name, &distinct).await?;

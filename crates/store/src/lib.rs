@@ -33,14 +33,9 @@ pub use table::CAPTURED_AT;
 use input::Contents;
 use table::StoredTable;
 
-/// Tables that have a second name in osquery, and that name.
-const SECOND_NAMES: &[(&str, &str)] = &[
-    ("augeas", "configurations"),
-    ("carbon_black_info", "cb_info"),
-    ("etc_hosts", "hosts"),
-    ("syslog_events", "syslog"),
-    ("yara_file", "yara"),
-];
+/// A table with a second name in osquery that no live table has, and that name. Live tables have their own
+/// ([`TableSpec::alias_of`](indago_table::TableSpec::alias_of)).
+const SECOND_NAME: (&str, &str) = ("syslog_events", "syslog");
 
 /// Why a store could not be read or written.
 #[derive(Debug, thiserror::Error)]
@@ -176,11 +171,12 @@ fn tables(folder: &Path, prefix: &str, known: &[TableRef]) -> Result<Vec<TableRe
             files.push((name.to_string_lossy().into_owned(), path));
         }
     }
-    for (name, second) in SECOND_NAMES {
+    let aliases = known.iter().filter_map(|table| Some((table.spec().alias_of.as_deref()?, &*table.spec().name)));
+    for (name, second) in aliases.chain([SECOND_NAME]) {
         if !files.iter().any(|(file, _)| file == second)
             && let Some((_, path)) = files.iter().find(|(file, _)| file == name)
         {
-            files.push(((*second).to_owned(), path.clone()));
+            files.push((second.to_owned(), path.clone()));
         }
     }
     Ok(files.into_iter().map(|(name, path)| table(prefix, &name, Contents::File(path), known)).collect())

@@ -174,11 +174,13 @@ pub(crate) fn parse(table: &str, text: &str) -> Option<Vec<Missing>> {
 pub(crate) struct CapturedKeys {
     pub(crate) column: String,
     pub(crate) keys: Vec<String>,
+    /// Whether a scan without a key has all rows.
+    pub(crate) are_all: bool,
 }
 
 impl CapturedKeys {
     pub(crate) fn to_text(&self) -> String {
-        json!({"column": self.column, "keys": self.keys}).to_string()
+        json!({"column": self.column, "keys": self.keys, "all": self.are_all}).to_string()
     }
 
     pub(crate) fn parse(text: &str) -> Option<Self> {
@@ -186,7 +188,9 @@ impl CapturedKeys {
         let keys = value.get("keys")?.as_array()?.iter().map(|key| Some(key.as_str()?.to_owned()));
         let mut keys: Vec<String> = keys.collect::<Option<_>>()?;
         keys.sort_unstable();
-        Some(CapturedKeys { column: value.get("column")?.as_str()?.to_owned(), keys })
+        // Captures of earlier versions do not have it.
+        let are_all = value.get("all").and_then(Value::as_bool).unwrap_or(false);
+        Some(CapturedKeys { column: value.get("column")?.as_str()?.to_owned(), keys, are_all })
     }
 
     pub(crate) fn has(&self, key: &str) -> bool {

@@ -173,6 +173,7 @@ impl Stored {
         let column = captured.column.clone();
         let wanted = self.keys(position);
         match &wanted {
+            None if captured.are_all => {}
             None => {
                 let count = captured.keys.len();
                 self.report(format!("only the {count} values of `{column}` that other tables mentioned were captured"));

@@ -110,14 +110,17 @@ impl StoredTable {
         for (at, column) in stored.spec.columns.to_mut().iter_mut().enumerate() {
             if let Some(effect) = effect_of_parameter(column) {
                 column.key_effect = effect;
-                stored.parameters.push(at);
+                // The captured keys are known, even those without a row.
+                if position != Some(at) {
+                    stored.parameters.push(at);
+                }
             }
         }
         for position in stored.parameters.iter().copied().chain(position) {
             stored.spec.columns.to_mut()[position].index = true;
             stored.spec.lookup = Lookup::PerKey;
         }
-        if position.is_some() {
+        if stored.captured_keys.as_ref().is_some_and(|keys| !keys.are_all) {
             // So the planner uses a lookup join, which passes keys, however few rows there are.
             stored.spec.typical_rows = u64::from(u32::MAX);
         }

@@ -907,8 +907,8 @@ mod tests {
         (batches.into_iter().flat_map(numbers).collect(), loaded, table.batches.into_inner())
     }
 
-    /// Numbers of rows per batch of a table whose rows have a cheap text of this many bytes, and the most bytes that the
-    /// rows held at a time.
+    /// Numbers of rows per batch of a table whose rows grow to this many bytes, and the most bytes that rows had at a
+    /// time.
     fn batches_of_large_rows(bytes: usize, filters: &[Arc<dyn RowFilter>], is_stream: bool) -> (Vec<usize>, usize) {
         static HELD: AtomicUsize = AtomicUsize::new(0);
         static MOST: AtomicUsize = AtomicUsize::new(0);

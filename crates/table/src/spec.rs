@@ -55,6 +55,8 @@ pub struct TableSpec {
     pub events: bool,
     /// The resource of a Kubernetes API that it lists.
     pub resource: Option<ResourceSpec>,
+    /// The table that it is a second name of.
+    pub alias_of: Option<Text>,
 }
 
 /// A resource of a Kubernetes API.
@@ -398,6 +400,7 @@ impl TableSpec {
             past: Past::Nothing,
             events: false,
             resource: None,
+            alias_of: None,
         }
     }
 
@@ -550,6 +553,7 @@ pub fn table(parts: TableParts) -> TableSpec {
         past: parts.past,
         events: false,
         resource: parts.resource,
+        alias_of: None,
     }
 }
 

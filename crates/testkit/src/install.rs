@@ -60,6 +60,35 @@ fn missing<'a>(packages: &[&'a str]) -> Vec<&'a str> {
     packages.iter().copied().filter(|package| !installed(package)).collect()
 }
 
+/// Unpacks the libraries among the modules of Debian's signed kernel for clouds, once. Returns a directory with
+/// `lib/modules/RELEASE`.
+pub fn kernel_modules() -> Result<PathBuf> {
+    let folder = cache::beds()?.join("kernel-modules");
+    if folder.join("lib").exists() {
+        return Ok(folder);
+    }
+    apt(&["kmod", "xz-utils"])?;
+    let _lock = Lock::take("kernel-modules")?;
+    if !folder.join("lib").exists() {
+        step("apt-get download of Debian's kernel (27 MB)", || {
+            run(Command::new("bash").args(["-c", KERNEL_MODULES, "-"]).arg(&folder))
+        })?;
+    }
+    Ok(folder)
+}
+
+/// The newest kernel for clouds; a rename at the end makes the result complete.
+const KERNEL_MODULES: &str = "set -euo pipefail
+    work=$(mktemp -d)
+    cd \"$work\"
+    apt-get update -qq
+    apt-get download -qq \"$(apt-cache depends linux-image-cloud-amd64 | sed -n 's/.*Depends: //p' | head -n 1)\"
+    dpkg-deb --fsys-tarfile ./*.deb | tar -x --wildcards './lib/modules/*/kernel/lib/*' './lib/modules/*/modules.*'
+    mkdir -p \"$1\"
+    mv lib \"$1/lib.partial\"
+    mv \"$1/lib.partial\" \"$1/lib\"
+    rm -r \"$work\"";
+
 /// Installs moto's server and boto3 in a virtual environment; returns the environment's directory.
 pub fn moto() -> Result<PathBuf> {
     let folder = cache::beds()?.join("moto");

@@ -2,6 +2,7 @@
 //!
 //! - [`beds`]: real servers (Kubernetes, AWS, container engines, git repositories). Each is a value that owns its
 //!   processes: when it is dropped, or its owner dies in any way, exactly these are stopped.
+//! - [`distribution`]: roots of other distributions, with databases that their tools wrote.
 //! - [`fixture`]: a host in a temporary directory, for tests that need neither root nor a real machine.
 //! - [`install`]: programs that the beds need and a fresh Debian lacks; installed once per machine, in [`cache`].
 //!
@@ -12,6 +13,7 @@
 
 pub mod beds;
 pub mod cache;
+pub mod distribution;
 mod error;
 pub mod fixture;
 pub mod install;

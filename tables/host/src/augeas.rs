@@ -13,8 +13,8 @@ use crate::source::texts::Texts;
 ///
 /// These formats are read: `cron.d`, `crontab`, `default`, `environment`, `fstab`, `group`, `hostname`, `hosts`,
 /// `ld.so.conf`, `login.defs`, `nsswitch.conf`, `os-release`, `pam.d`, `passwd`, `protocols`, `resolv.conf`,
-/// `services`, `shadow`, `shells`, `ssh/sshd_config` and `sysctl.conf`. Other files have no rows; for `sudoers` use the
-/// table of that name.
+/// `services`, `shadow`, `shells`, `ssh/sshd_config`, `sudoers` and `sysctl.conf`. Other files have no rows. A query for
+/// one that exists has a warning, a query for all files has a note.
 #[derive(Debug, Default, PartialEq, Table)]
 #[table(name = "augeas", platforms("linux"), rows = 3000, identity(node), namespaces)]
 #[example(
@@ -46,6 +46,7 @@ impl Rows for Augeas {
         if texts.got(scan.sys().metadata("/etc")).is_none() {
             return Err(Error::Unsupported("there are no settings (/etc does not exist)".to_owned()));
         }
+        report_others(scan);
         let wanted = |path: &str| {
             let by_path = paths.as_ref().is_none_or(|paths| paths.iter().any(|wanted| wanted == path));
             let is_above = |node: &String| {
@@ -72,6 +73,37 @@ impl Rows for Augeas {
         });
         Ok(rows)
     }
+}
+
+/// Reports that other files are not read: each that the query names, or once that there are others.
+fn report_others(scan: &Scan<Augeas>) {
+    let sys = scan.sys();
+    let formats =
+        || FILES.iter().map(|(pattern, _)| pattern.trim_start_matches("/etc/")).collect::<Vec<_>>().join(", ");
+    let is_read = |path: &str| FILES.iter().any(|(pattern, _)| matches_path(pattern, path));
+    let unread = |path: &str| {
+        let is_file = || sys.metadata(path).is_ok_and(|metadata| metadata.is_file());
+        (path.starts_with('/') && !is_read(path) && is_file())
+            .then(|| format!("{path} is not read; of /etc these files are: {}", formats()))
+    };
+    let of_node = |node: &str| {
+        let path = node.strip_prefix(ROOT)?;
+        let ends = path.char_indices().filter(|(at, letter)| *at > 0 && *letter == '/').map(|(at, _)| at);
+        // A file has no files below it.
+        ends.chain([path.len()]).find_map(|end| unread(&path[..end]))
+    };
+    scan.context().report_absent(Augeas::SPEC, Augeas::PATH.position(), unread);
+    scan.context().report_absent(Augeas::SPEC, Augeas::NODE.position(), of_node);
+    if scan.keys(Augeas::PATH).is_none() && scan.keys(Augeas::NODE).is_none() {
+        let what = format!("files in other formats have no rows; of /etc these files are read: {}", formats());
+        scan.report("files", &Error::Absent(what));
+    }
+}
+
+/// Whether a pattern, whose wildcards stay within a name, finds a path.
+fn matches_path(pattern: &str, path: &str) -> bool {
+    let is_match = |(pattern, name): (&str, &str)| glob::matches(pattern.as_bytes(), name.as_bytes());
+    pattern.matches('/').count() == path.matches('/').count() && pattern.split('/').zip(path.split('/')).all(is_match)
 }
 
 fn read(scan: &Scan<Augeas>, path: &Path, lens: Lens) -> Result<Vec<Augeas>> {

@@ -132,7 +132,7 @@ enum Rule<'a> {
 }
 
 /// The lines of a file with the number of their first one. A backslash continues a line.
-fn rules(text: &str) -> Vec<(usize, String)> {
+pub(crate) fn rules(text: &str) -> Vec<(usize, String)> {
     let mut rules: Vec<(usize, String)> = Vec::new();
     let (mut continues, mut is_blank, mut is_comment) = (false, true, false);
     for (position, line) in text.lines().enumerate() {
@@ -173,7 +173,7 @@ fn parse(line: &str) -> Option<Rule<'_>> {
 }
 
 /// A line up to its comment. A `#` before a number is a user ID, and one that begins an include is not a comment.
-fn without_comment(line: &str) -> &str {
+pub(crate) fn without_comment(line: &str) -> &str {
     let mut quoted = false;
     let mut previous = ' ';
     for (at, character) in line.char_indices() {

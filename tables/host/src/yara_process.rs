@@ -7,7 +7,7 @@ use indago_table::prelude::*;
 use indago_table::sys::SysFile;
 
 use crate::source::procfs::{self, PTRACE};
-use crate::source::yara::{self, Rules};
+use crate::source::yara::{self, Findings, Found, Rules, Target};
 
 /// YARA rules on the memory of processes.
 ///
@@ -19,8 +19,7 @@ use crate::source::yara::{self, Rules};
     platforms("linux"),
     needs("CAP_SYS_PTRACE"),
     identity(pid, sig_group, sigfile, sigrule),
-    namespaces,
-    cost(scan = 1000)
+    namespaces
 )]
 #[example(
     "Whether the first process has a text in its memory.",
@@ -31,33 +30,8 @@ pub struct YaraProcess {
     /// Process ID.
     #[column(required)]
     pid: i64,
-    /// Names of the rules that match, separated by commas.
-    #[column(source = scan)]
-    matches: Option<String>,
-    /// Number of rules that match.
-    #[column(source = scan)]
-    count: Option<i64>,
-    /// Group of configured signatures. Groups are not supported: a query that names one gets a warning.
-    #[column(index, selects)]
-    sig_group: String,
-    /// File of rules; a relative name is below `/etc/osquery/yara`. It may include others.
-    #[column(index, selects)]
-    sigfile: String,
-    /// Text of rules; it cannot include files.
-    #[column(index, selects, hidden)]
-    sigrule: String,
-    /// Strings that matched, with their addresses in hexadecimal: `$a:7f1f`, separated by commas.
-    #[column(source = scan)]
-    strings: Option<String>,
-    /// Tags of the rules that match, separated by commas.
-    #[column(source = scan)]
-    tags: Option<String>,
-    /// Address of rules. Rules are not downloaded: a query that names one gets a warning.
-    #[column(index, selects, hidden)]
-    sigurl: String,
-    /// The rules of the row.
-    #[column(skip)]
-    rules: Option<Rules>,
+    #[column(flatten)]
+    findings: Findings,
 }
 
 /// Most bytes that are read at once.
@@ -66,37 +40,27 @@ const PIECE: usize = 64 << 20;
 impl Rows for YaraProcess {
     fn rows(scan: &Scan<Self>) -> Result<impl Iterator<Item = Self>> {
         scan.sys().require_live("the memory of processes")?;
-        let keys =
-            [scan.keys(Self::SIG_GROUP), scan.keys(Self::SIGFILE), scan.keys(Self::SIGRULE), scan.keys(Self::SIGURL)];
-        let rules = yara::compiled(&Sys::live(), keys, |origin, error| scan.report(origin, error));
+        let rules = yara::asked(scan, Self::FINDINGS);
         let pids = procfs::asked(scan.sys(), scan.keys(Self::PID), |origin, error| scan.report(origin, error))?;
         Ok(pids.into_iter().flat_map(move |pid| {
-            let row = |rules: &Rules| {
-                let [sig_group, sigfile, sigrule, sigurl] = yara::columns(&rules.signature);
-                YaraProcess { pid, sig_group, sigfile, sigrule, sigurl, rules: Some(rules.clone()), ..Self::default() }
-            };
+            let row = |rules: &Rules| YaraProcess { pid, findings: Findings::of(Target::Process(pid), rules) };
             rules.iter().map(row).collect::<Vec<_>>()
         }))
     }
 }
 
-impl YaraProcess {
-    fn scan(&mut self, sys: &Sys) -> Result<()> {
-        let Some(rules) = &self.rules else { return Ok(()) };
-        let what = format!("the memory of process {}", self.pid);
-        let folder = procfs::folder(sys, self.pid);
-        let mut maps = Vec::new();
-        folder.open("maps").needs(PTRACE)?.read_rest(&folder.path().join("maps"), &mut maps, MOST_MAPS)?;
-        let regions = pieces(regions(&maps));
-        let file = folder.open("mem").needs(PTRACE)?;
-        let _held = sys.meter().hold(regions.iter().map(|region| region.length).max().unwrap_or_default())?;
-        let memory = Memory { sys: sys.clone(), file, regions, next: 0, buffer: Vec::new() };
-        let found = rules.scan_memory(&what, memory)?;
-        sys.check_cancelled()?;
-        (self.matches, self.count) = (Some(found.matches), Some(found.count));
-        (self.strings, self.tags) = (Some(found.strings), Some(found.tags));
-        Ok(())
-    }
+/// What rules find in the memory of a process.
+pub(crate) fn scan(sys: &Sys, pid: i64, rules: &Rules) -> Result<Found> {
+    let folder = procfs::folder(sys, pid);
+    let mut maps = Vec::new();
+    folder.open("maps").needs(PTRACE)?.read_rest(&folder.path().join("maps"), &mut maps, MOST_MAPS)?;
+    let regions = pieces(regions(&maps));
+    let file = folder.open("mem").needs(PTRACE)?;
+    let _held = sys.meter().hold(regions.iter().map(|region| region.length).max().unwrap_or_default())?;
+    let memory = Memory { sys: sys.clone(), file, regions, next: 0, buffer: Vec::new() };
+    let found = rules.scan_memory(&format!("the memory of process {pid}"), memory)?;
+    sys.check_cancelled()?;
+    Ok(found)
 }
 
 /// A process has no more addresses than this.

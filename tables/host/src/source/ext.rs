@@ -45,8 +45,10 @@ pub(crate) struct Inode {
     pub(crate) ctime: i64,
     pub(crate) links: i64,
     flags: u32,
-    /// Where its blocks are.
+    /// Where its blocks are; in an inode with inline data the first 60 bytes of the content.
     map: Vec<u8>,
+    /// The rest of inline data: the value of the attribute `system.data`.
+    rest: Vec<u8>,
 }
 
 impl Inode {
@@ -175,10 +177,11 @@ impl FileSystem {
     /// Passes the content of a file to `take`, in pieces of a block or less.
     pub(crate) fn content(&self, inode: &Inode, mut take: impl FnMut(&[u8]) -> Result<()>) -> Result<()> {
         if inode.flags & IS_INLINE != 0 {
-            let length = usize::try_from(inode.size).ok().filter(|length| *length <= inode.map.len());
-            let Some(content) = length.and_then(|length| inode.map.get(..length)) else {
-                let what = format!("inode {}: its content is among its attributes", inode.number);
-                return Err(Error::Unsupported(what));
+            let content = [&*inode.map, &*inode.rest].concat();
+            let length = usize::try_from(inode.size).ok();
+            let Some(content) = length.and_then(|length| content.get(..length)) else {
+                let what = format_args!("the inline data of inode {} is shorter than its size", inode.number);
+                return Err(self.disk.malformed(what));
             };
             return take(content);
         }
@@ -320,14 +323,19 @@ impl FileSystem {
             return Err(self.disk.malformed(format_args!("the directory {} is too large", inode.number)));
         }
         let (mut names, mut is_damaged) = (HeldList::new(&self.disk.sys), false);
-        self.content(inode, |block| {
+        let mut add = |block: &[u8]| {
             let mut found = Vec::new();
             is_damaged |= !entries(block, &mut found);
             found.into_iter().try_for_each(|(name, inode)| {
                 let owned = owned_bytes(name.len());
                 names.push((name, inode), owned)
             })
-        })?;
+        };
+        match inode.flags & IS_INLINE {
+            0 => self.content(inode, add)?,
+            // The number of the directory above, and the entries in two parts, none of which crosses their border.
+            _ => [inode.map.get(4..).unwrap_or_default(), &*inode.rest].into_iter().try_for_each(&mut add)?,
+        }
         if is_damaged {
             let what = format_args!("the directory {} is damaged; some of its entries were skipped", inode.number);
             report(&self.disk.malformed(what));
@@ -401,6 +409,9 @@ fn parse(number: u32, bytes: Bytes<'_>) -> Option<Inode> {
         let epoch = bytes.le32(more).filter(|_| has_more).unwrap_or(0) & 3;
         Some(seconds + (i64::from(epoch) << 32))
     };
+    let flags = bytes.le32(0x20)?;
+    let rest =
+        if flags & IS_INLINE == 0 { None } else { bytes.0.get(0x80 + usize::from(extra)..).and_then(inline_rest) };
     Some(Inode {
         number,
         mode,
@@ -411,9 +422,31 @@ fn parse(number: u32, bytes: Bytes<'_>) -> Option<Inode> {
         ctime: time(0xc, 0x84)?,
         mtime: time(0x10, 0x88)?,
         links: bytes.le16(0x1a)?.into(),
-        flags: bytes.le32(0x20)?,
+        flags,
         map: bytes.at(0x28, 60)?.to_vec(),
+        rest: rest.unwrap_or_default().to_vec(),
     })
+}
+
+/// The value of `system.data` among the attributes inside of an inode: a magic number, and entries that end with zeros.
+/// Positions of values count from the first entry.
+fn inline_rest(attributes: &[u8]) -> Option<&[u8]> {
+    /// The prefix `system.` of a name.
+    const SYSTEM: u8 = 7;
+    let entries = attributes.strip_prefix(&0xea02_0000_u32.to_le_bytes())?;
+    let mut entry = entries;
+    loop {
+        let [length, prefix] = *entry.first_chunk()?;
+        let name = entry.get(16..16 + usize::from(length))?;
+        if (length, prefix) == (0, 0) {
+            return None;
+        }
+        if prefix == SYSTEM && name == b"data" {
+            let (offset, size) = (usize::from(Bytes(entry).le16(2)?), usize::try_from(Bytes(entry).le32(8)?).ok()?);
+            return entries.get(offset..offset.checked_add(size)?);
+        }
+        entry = entry.get((16 + usize::from(length)).next_multiple_of(4)..)?;
+    }
 }
 
 /// Adds the entries of a block of a directory. False if it is damaged: malformed names are skipped, and so is all that
@@ -474,6 +507,63 @@ mod tests {
         assert_eq!(changed(24 + 8, b'/'), (1, false), "a name with a slash");
         assert_eq!(changed(24 + 4, 2), (0, false), "a length of 2");
         assert_eq!(changed(24 + 5, 2), (1, false), "a length beyond the block");
+    }
+
+    #[test]
+    fn inline_data_continues_among_the_attributes() {
+        let entry = |inode: u32, length: u16, name: &[u8]| {
+            let mut entry = [&inode.to_le_bytes()[..], &length.to_le_bytes(), &[name.len() as u8, 1], name].concat();
+            entry.resize(length.into(), 0);
+            entry
+        };
+        let attribute = |prefix: u8, name: &[u8], offset: u16, size: u32| {
+            let head = [name.len() as u8, prefix];
+            let mut attribute =
+                [&head[..], &offset.to_le_bytes(), &[0; 4], &size.to_le_bytes(), &[0; 4], name].concat();
+            attribute.resize(attribute.len().next_multiple_of(4), 0);
+            attribute
+        };
+        let value = entry(14, 24, b"third");
+        let mut attributes = 0xea02_0000_u32.to_le_bytes().to_vec();
+        attributes.extend(attribute(6, b"selinux", 100, 3));
+        attributes.extend(attribute(7, b"data", 48, value.len() as u32));
+        attributes.resize(4 + 48, 0);
+        attributes.extend(&value);
+        assert_eq!(inline_rest(&attributes), Some(&*value));
+        crate::source::damaged::damaged(&attributes, |bytes| _ = inline_rest(bytes));
+
+        let root = tempfile::tempdir().expect("a directory");
+        std::fs::write(root.path().join("disk"), [0; 1024]).expect("an image");
+        let disk = Arc::new(Disk::open(&Sys::at(root.path()), "/disk").expect("it opens").expect("it exists"));
+        let file_system = FileSystem {
+            disk,
+            start: 0,
+            block_size: 1024,
+            blocks: 1,
+            inodes: 16,
+            first_data_block: 1,
+            inodes_per_group: 16,
+            inode_size: 256,
+            descriptor_size: 32,
+            has_64_bits: false,
+        };
+        let map = [2_u32.to_le_bytes().to_vec(), entry(12, 16, b"first"), entry(13, 40, b"second")].concat();
+        let inode =
+            Inode { number: 11, mode: 0x41ed, size: 84, flags: IS_INLINE, map, rest: value, ..Inode::default() };
+        let names = file_system.names(&inode, |error| panic!("{error}")).expect("names");
+        let names: Vec<_> = names.iter().map(|(name, inode)| (String::from_utf8_lossy(name), *inode)).collect();
+        assert_eq!(names, [("first".into(), 12), ("second".into(), 13), ("third".into(), 14)]);
+        let content = |size| {
+            let mut content = Vec::new();
+            let inode = Inode { mode: 0x81a4, size, ..inode.clone() };
+            let outcome = file_system.content(&inode, |bytes| {
+                content.extend_from_slice(bytes);
+                Ok(())
+            });
+            outcome.map(|()| content.len()).map_err(|error| error.to_string())
+        };
+        assert_eq!((content(0), content(61), content(84)), (Ok(0), Ok(61), Ok(84)));
+        assert_eq!(content(85), Err("/disk: the inline data of inode 11 is shorter than its size".to_owned()));
     }
 
     #[test]
@@ -557,11 +647,11 @@ mod tests {
         let content = root.path().join("content");
         std::fs::create_dir_all(content.join("a/b")).expect("a directory");
         std::fs::write(content.join("a/b/file"), vec![b'x'; 5000]).expect("a file");
-        for kind in ["ext2", "ext4"] {
+        for (kind, features) in [("ext2", "filetype"), ("ext4", "extent"), ("ext4", "inline_data")] {
             let image = root.path().join(kind);
             std::fs::write(&image, vec![0; 256 << 10]).expect("an image");
             let made = std::process::Command::new("/sbin/mke2fs")
-                .args(["-q", "-F", "-t", kind, "-N", "16", "-d"])
+                .args(["-q", "-F", "-t", kind, "-O", features, "-I", "256", "-N", "16", "-d"])
                 .args([&content, &image])
                 .status();
             assert!(made.expect("mke2fs runs").success());

@@ -2,6 +2,7 @@
 //!
 //! Augeas itself is a C library that needs its lenses as files. These are the formats that queries about hosts ask for.
 
+use super::sudoers_lens::sudoers;
 use super::texts::split_word;
 
 /// A node.
@@ -39,15 +40,17 @@ pub(crate) const FILES: &[(&str, Lens)] = &[
     ("/etc/shells", shells),
     ("/etc/ssh/sshd_config", sshd),
     ("/etc/ssh/sshd_config.d/*.conf", sshd),
+    ("/etc/sudoers", sudoers),
+    ("/etc/sudoers.d/*", sudoers),
     ("/etc/sysctl.conf", sysctl),
     ("/etc/sysctl.d/*.conf", sysctl),
 ];
 
-fn leaf(label: &str, value: impl Into<String>) -> Node {
+pub(crate) fn leaf(label: &str, value: impl Into<String>) -> Node {
     Node { label: label.to_owned(), value: Some(value.into()), children: Vec::new() }
 }
 
-fn branch(label: &str, children: Vec<Node>) -> Node {
+pub(crate) fn branch(label: &str, children: Vec<Node>) -> Node {
     Node { label: label.to_owned(), value: None, children }
 }
 
@@ -68,7 +71,7 @@ fn each_line(text: &str, mut entry: impl FnMut(&str) -> Option<Node>) -> Option<
     Some(nodes)
 }
 
-fn comment_node(comment: &str) -> Option<Node> {
+pub(crate) fn comment_node(comment: &str) -> Option<Node> {
     let text = comment.trim();
     (!text.is_empty()).then(|| leaf("#comment", text))
 }
@@ -433,6 +436,7 @@ mod tests {
         }
         let samples = [
             "a:x:1:2:c:/:/bin/sh\n#c\nPort 22 # x\nMatch User a\n X y\nA=\"b\"\nexport C=d\n",
+            "ada,bob A = (c : d) NOPASSWD: /e, !/f : G = ALL # h\nDefaults:a !b, c += \"d e\"\nHost_Alias A = b : C = d\n",
             "1 * * * * root id\n@daily a b\nauth [a=b] c [d e] f\npasswd: a [!b=c] d\n/ / x a=b,c 0 1\n",
         ];
         for (_, lens) in FILES {

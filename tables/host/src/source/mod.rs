@@ -61,6 +61,7 @@ pub(crate) mod sockets;
 pub(crate) mod sqlite;
 pub(crate) mod ssh_config;
 pub(crate) mod ssh_key;
+pub(crate) mod sudoers_lens;
 pub(crate) mod superblock;
 pub(crate) mod sysfs;
 pub(crate) mod systemd;
