@@ -374,7 +374,7 @@ pub(crate) fn objects_of<R: Send + 'static, F: Fn(&Document) -> R + Send + Sync 
     let scan = AnyScan::new(&Arc::new(spec), context, scan.env());
     let shape = shape.with("metadata.uid").with("kind");
     let row = Box::new(move |document: &Document| Box::new(value(document)));
-    Reader { scan, listing, shape: Arc::new(shape), documents: |object| vec![Ok(object)], row }.rows()
+    Reader { scan, listing, shape: Arc::new(shape), documents: |object| vec![Ok(object)], row }.rows().boxed()
 }
 
 /// The pages of a listing: its own, or those that all scans of the query share.

@@ -392,7 +392,7 @@ impl Reflector {
     /// future would be silent.
     async fn has_gone_back(&self, version: &str) -> Result<bool> {
         let scan = self.scan();
-        match get(&scan, &self.cluster, &format!("{}?limit=1", self.path), "", &|_| ()).await? {
+        match get(&scan, &self.cluster, &format!("{}?limit=1", self.path), "").await? {
             Answer::Body(text, _held) => {
                 let now = json::find(&text, &["metadata", "resourceVersion"]);
                 let now = now.as_ref().and_then(|now| now.as_str()?.parse::<u64>().ok());
