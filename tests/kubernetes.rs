@@ -269,11 +269,11 @@ fn compared(spec: &TableSpec) -> Vec<&ColumnSpec> {
 /// kubectl's list of a table's resource, in the version that the table reads.
 fn listed(api: &KubeApi, resource: &ResourceSpec) -> Vec<Value> {
     let versions = [&resource.group_version].into_iter().chain(&resource.older);
-    let served = versions.map(|version| match version.split_once('/') {
+    let mut served = versions.map(|version| match version.split_once('/') {
         None => resource.name.to_string(),
         Some((group, version)) => format!("{}.{version}.{group}", resource.name),
     });
-    let list = served.filter_map(|name| api.kubectl(&["get", &name, "-A", "-o", "json"]).ok()).next();
+    let list = served.find_map(|name| api.kubectl(&["get", &name, "-A", "-o", "json"]).ok());
     let Some(list) = list else {
         assert!(resource.is_optional, "the server serves no {}", resource.name);
         return Vec::new();
@@ -343,7 +343,8 @@ fn what_kubectl_lists_is_in_the_tables() {
             let key = |row: &BTreeMap<String, Value>| {
                 row.iter().map(|(name, value)| (name.clone(), ordered(value).to_string())).collect::<Vec<_>>()
             };
-            (expected.sort_by_key(key), found.sort_by_key(key));
+            expected.sort_by_key(key);
+            found.sort_by_key(key);
             assert_eq!(found.len(), expected.len(), "{}", spec.name);
             for (found, expected) in found.iter().zip(&expected) {
                 for (name, value) in expected {
