@@ -144,7 +144,8 @@ fn yaml(text: &str) -> Vec<(u64, Result<Read>)> {
                     serde_saphyr::Error::Budget { .. } => {
                         "the document is larger, more deeply nested or more often repeated than Indago reads".to_owned()
                     }
-                    other => other.to_string().split_whitespace().collect::<Vec<_>>().join(" "),
+                    // Its own line is that of the document.
+                    other => other.to_string().split(" at line ").next().unwrap_or_default().replace('\n', " "),
                 };
                 return Some((at, Err(Error::Malformed(format!("not YAML: {why}")))));
             }
@@ -237,6 +238,7 @@ mod tests {
         let broken = told(yaml("a: 1\n---\nb: 1\nc: [\nd\n---\ne: 2\n"));
         assert_eq!(broken.len(), 3, "{broken:?}");
         assert!(broken[1].starts_with("4: error not YAML") || broken[1].starts_with("5: error not YAML"), "{broken:?}");
+        assert!(!broken[1].contains(" line "), "{broken:?}");
         assert_eq!(broken[2], "7: {\"e\":2}");
     }
 
