@@ -508,8 +508,8 @@ pub(crate) struct Cluster {
 
 /// A response of at least this many bytes shows how fast a connection is.
 const MEASURED_BYTES: usize = 128 << 10;
-/// Bytes per second from which on compression does not pay. API servers compress about 100 MB of lists per second to an
-/// eighth, on a processor that others need.
+/// Bytes per second from which on compression does not pay: a server of version 1.20 compressed 55 MB of lists per
+/// second, on a processor that others need.
 const FAST: f64 = 10e6;
 
 /// Whether a response arrived so slowly that compressing the next ones pays.
