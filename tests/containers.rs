@@ -678,6 +678,7 @@ spec: {containers: [{name: w, image: "localhost/bb:1", imagePullPolicy: Never, c
         let settings = KubernetesSettings {
             kubeconfig: Some(cluster.kubeconfig("admin")),
             contexts: vec!["*".to_owned()],
+            ..KubernetesSettings::default()
         };
         let tables = all(&Environments {
             containers: Some(Containers::with_runtimes(&Sys::live(), vec![runtime])),

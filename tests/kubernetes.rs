@@ -407,7 +407,7 @@ fn server_of_one_pod(certificate: Option<&Path>) -> Fault {
 
 /// The pods of a kubeconfig's current context, read by the program with these variables.
 fn pods(kubeconfig: &Path, variables: &[(&str, &str)]) -> (Vec<String>, Vec<String>) {
-    let settings = Settings { kubeconfig: Some(kubeconfig.to_owned()), contexts: Vec::new() };
+    let settings = Settings { kubeconfig: Some(kubeconfig.to_owned()), ..Settings::default() };
     let sys = Sys::live().with_variables(variables.iter().copied());
     let tables = indago_tables_kubernetes::tables(&Kubernetes::new(&sys, settings));
     runtime().block_on(async {
@@ -589,7 +589,7 @@ fn a_plug_in_gives_credentials_where_nobody_else_can_name_it() {
     mode(&plug_in, 0o755);
 
     // For a host of files, the file belongs to another machine.
-    let settings = Settings { kubeconfig: Some("/config".into()), contexts: Vec::new() };
+    let settings = Settings { kubeconfig: Some("/config".into()), ..Settings::default() };
     let tables = indago_tables_kubernetes::tables(&Kubernetes::new(&Sys::at(folder.path()), settings));
     runtime().block_on(async {
         let engine = Engine::builder().tables(tables).build().await.expect("an engine");
