@@ -21,13 +21,14 @@ pub(crate) async fn policy(scan: &AnyScan<Kubernetes>, cluster: &Arc<Cluster>) -
     let key = format!("kubernetes policy {}", cluster.name);
     let read = async {
         let (policy, behind) = read(scan, cluster).await?;
-        for role in behind {
+        if !behind.is_empty() {
             // The API server decides by the stored rules, and so does the policy.
             let why = format!(
-                "cluster role {role}: rules that it aggregates are not in it, so the server does not apply them; no \
-                 controller-manager may be running"
+                "cluster roles that lack rules that they aggregate, so the server does not apply these rules; no \
+                 controller-manager may be running: {}",
+                some(&behind)
             );
-            scan.report(origin(cluster), &Error::Absent(why));
+            scan.report(format!("{}, aggregation", origin(cluster)), &Error::Absent(why));
         }
         let size = objects::size(&policy);
         Ok((policy, size))
@@ -39,7 +40,18 @@ pub(crate) async fn policy(scan: &AnyScan<Kubernetes>, cluster: &Arc<Cluster>) -
 pub(crate) fn report_other_authorizers(scan: &AnyScan<Kubernetes>, cluster: &Cluster) {
     if scan.context().query.is_first(&format!("kubernetes authorizers {}", cluster.name)) {
         let why = "only RBAC is covered: what Node, webhook and other authorizers allow is not included";
-        scan.report(origin(cluster), &Error::Absent(why.to_owned()));
+        // Warnings of one origin are merged.
+        scan.report(format!("{}, authorizers", origin(cluster)), &Error::Absent(why.to_owned()));
+    }
+}
+
+/// The first names of a list, and the number of the others.
+fn some(names: &[String]) -> String {
+    const SHOWN: usize = 5;
+    let shown = names.iter().take(SHOWN).map(String::as_str).collect::<Vec<_>>().join(", ");
+    match names.len().saturating_sub(SHOWN) {
+        0 => shown,
+        others => format!("{shown} and {others} more"),
     }
 }
 
