@@ -293,6 +293,9 @@ fn set_statuses(api: &KubeApi) {
     }
 }
 
+/// Tables over one list whose rows are not parts of its objects.
+const DERIVED: [&str; 3] = ["kubernetes_images", "kubernetes_pod_security", "kubernetes_pod_security_violations"];
+
 /// Every column of every table compared with `kubectl get -o json`, through the column's path.
 #[test]
 fn what_kubectl_lists_is_in_the_tables() {
@@ -306,7 +309,8 @@ fn what_kubectl_lists_is_in_the_tables() {
         let (mut columns, mut filled, mut wrong) = (0, 0, Vec::new());
         for table in engine.tables() {
             let spec = table.spec();
-            let Some(resource) = spec.resource.as_ref() else { continue };
+            // `kubernetes_derived` tests the tables with computed rows.
+            let Some(resource) = spec.resource.as_ref().filter(|_| !DERIVED.contains(&&*spec.name)) else { continue };
             let objects = listed(&api, resource);
             let compared = compared(spec);
             let document = |document: &Value| -> BTreeMap<String, Value> {

@@ -80,7 +80,7 @@ fn files_are_read_as_a_cluster_is() {
         assert_eq!(one("SELECT name FROM kubernetes_oxen_farm_example_com").await, "blue");
         let (names, _) = engine.found_names().await;
         let names: Vec<_> = names.into_iter().map(|found| found.name).collect();
-        assert_eq!(names, ["kubernetes_customresourcedefinitions", "kubernetes_oxen", "kubernetes_poddisruptionbudgets"]);
+        assert_eq!(names, ["kubernetes_customresourcedefinitions", "kubernetes_oxen"]);
         // A table that is not about listed resources has nothing to do with files.
         let (none, warnings) = ask(&engine, "SELECT name FROM kubernetes_api_resources").await;
         assert!(none.is_empty() && warnings[0].message.starts_with("no cluster is configured"), "{warnings:?}");

@@ -113,7 +113,7 @@ fn churn() -> (u32, u32) {
 #[test]
 fn a_watch_loses_nothing_that_the_server_still_has() {
     let api = Arc::new(KubeApi::start().expect("an API server"));
-    api.apply("{apiVersion: v1, kind: Namespace, metadata: {name: churn}}").expect("a namespace");
+    api.apply("apiVersion: v1\nkind: Namespace\nmetadata: {name: churn}").expect("a namespace");
     let proxy = Fault::kube(&api).expect("a proxy");
     let kubeconfig = proxy.kubeconfig("admin").expect("a kubeconfig");
     runtime().block_on(async {

@@ -1,15 +1,15 @@
 //! The controller of an object's controller: the Deployment of a pod's ReplicaSet, the CronJob of its Job.
 
 use std::collections::HashMap;
-use std::sync::Arc;
 
+use futures::TryStreamExt;
 use indago_table::json::Shape;
 use indago_table::{AnyScan, Error, Held, ResourceSpec, Result};
+use serde_json::Value as Document;
 
 use crate::clusters::Kubernetes;
 use crate::metadata::{CONTROLLER, set_controller};
-use crate::pages::Pager;
-use crate::resource::Listing;
+use crate::resource::{Listing, list_path, objects_of};
 
 /// An object that controls others.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -45,6 +45,10 @@ pub(crate) async fn top_of(
     let (Some(kind), Some(uid)) = (owner.kind.as_deref(), owner.uid.as_deref()) else {
         return Ok(Some(owner).filter(|owner| *owner != Owner::default()));
     };
+    // Files have no controllers' objects.
+    if !scan.env().is_cluster(cluster) {
+        return Ok(Some(owner));
+    }
     let (group_version, resource, needs) = match kind {
         "ReplicaSet" => ("apps/v1", "replicasets", "list replicasets"),
         "Job" => ("batch/v1", "jobs", "list jobs"),
@@ -72,24 +76,21 @@ async fn owners(
             shape = shape.with(&place.replace("{}", part));
         }
     }
-    let list = Listing::of(&cluster, resource, namespace, scan.env().reads_cache(), needs).into_list();
-    let shape = Arc::new(shape);
-    let (mut owners, mut pager) = (HashMap::new(), Pager::new(list, &shape));
-    let mut held = scan.meter().hold(0)?;
-    let mut size = 0;
-    while let Some(page) = pager.next(scan).await? {
-        shape.parse_list(&page.text, "items", &Shape::default(), |object| {
-            let Ok(mut object) = object else { return };
-            // The table of these objects reports malformed ones.
-            set_controller::<()>(&mut object);
-            let text = |name: &str| object["controller"][name].as_str().map(str::to_owned);
-            let owner = Owner { kind: text("kind"), name: text("name"), uid: text("uid") };
-            if let (Some(uid), Some(_)) = (object["metadata"]["uid"].as_str(), &owner.kind) {
-                size += size_of::<String>() + uid.len() + owner.size();
-                owners.insert(uid.to_owned(), owner);
-            }
-        })?;
-        held.cover(size)?;
+    let listing = Listing::of(&cluster, resource, namespace, scan.env().reads_cache(), needs);
+    let owner = |object: &Document| {
+        let mut object = object.clone();
+        set_controller::<()>(&mut object);
+        let text = |name: &str| object["controller"][name].as_str().map(str::to_owned);
+        let owner = Owner { kind: text("kind"), name: text("name"), uid: text("uid") };
+        Some((object["metadata"]["uid"].as_str()?.to_owned(), owner)).filter(|(_, owner)| owner.kind.is_some())
+    };
+    let mut objects = std::pin::pin!(objects_of(scan, listing, list_path(resource, namespace).into(), shape, owner));
+    let (mut owners, mut held) = (HashMap::new(), scan.meter().hold(0)?);
+    while let Some(owner) = objects.try_next().await? {
+        if let Some((uid, owner)) = owner {
+            held.add(size_of::<String>() + uid.len() + owner.size())?;
+            owners.insert(uid, owner);
+        }
     }
     Ok(((owners, held), 0))
 }

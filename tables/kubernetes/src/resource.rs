@@ -164,10 +164,6 @@ impl Listing {
         }
     }
 
-    pub(crate) fn into_list(self) -> List {
-        self.list
-    }
-
     pub(crate) fn cluster(&self) -> &Arc<Cluster> {
         &self.list.cluster
     }

@@ -44,7 +44,7 @@ struct Shared {
     pods: Mutex<Vec<Bytes>>,
     /// The version of the last change.
     version: AtomicUsize,
-    watches: Mutex<Vec<UnboundedSender<Bytes>>>,
+    watches: Mutex<Watches>,
     expire_after: Option<usize>,
     expired: AtomicUsize,
     requests: AtomicUsize,
@@ -52,6 +52,13 @@ struct Shared {
     custom: Option<CustomResources>,
     /// Paths of the requests to a server with custom resources.
     paths: Mutex<Vec<String>>,
+}
+
+/// The open watches, and the changes with their versions.
+#[derive(Debug, Default)]
+struct Watches {
+    senders: Vec<UnboundedSender<Bytes>>,
+    changes: Vec<(usize, Bytes)>,
 }
 
 impl KubeServer {
@@ -113,7 +120,8 @@ impl KubeServer {
         self.shared.pods()[i] = Bytes::from(text.clone());
         let event = event("MODIFIED", text.as_bytes());
         let mut watches = self.shared.watches.lock().unwrap_or_else(PoisonError::into_inner);
-        watches.retain(|watch| watch.send(event.clone()).is_ok());
+        watches.senders.retain(|watch| watch.send(event.clone()).is_ok());
+        watches.changes.push((version, event));
     }
 
     /// Paths of the requests since the last call, of a server with custom resources.
@@ -208,7 +216,13 @@ impl Shared {
             );
             first.push(event("BOOKMARK", bookmark.as_bytes()));
         }
-        self.watches.lock().unwrap_or_else(PoisonError::into_inner).push(sender);
+        let mut watches = self.watches.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = query.version.filter(|_| !query.sends_initial) {
+            let missed = watches.changes.iter().filter(|(version, _)| *version > known);
+            first.extend(missed.map(|(_, event)| event.clone()));
+        }
+        watches.senders.push(sender);
+        drop(watches);
         let mut answer = Response::new(growing(first, later));
         answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         answer
@@ -260,6 +274,8 @@ struct Query {
     node: Option<String>,
     is_watch: bool,
     sends_initial: bool,
+    /// The version from which a watch begins.
+    version: Option<usize>,
 }
 
 impl Query {
@@ -269,6 +285,7 @@ impl Query {
             match pair.split_once('=').unwrap_or((pair, "")) {
                 ("watch", _) => query.is_watch = true,
                 ("sendInitialEvents", _) => query.sends_initial = true,
+                ("resourceVersion", value) => query.version = value.parse().ok(),
                 ("limit", value) => query.limit = value.parse().ok(),
                 ("continue", value) => query.from = value.parse().ok(),
                 ("fieldSelector", value) => {
