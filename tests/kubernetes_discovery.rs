@@ -190,7 +190,6 @@ fn every_resource_of_a_real_server_is_a_table() {
             ("kubernetes_prioritylevelconfigurations_flowcontrol_apiserver_k8s_io", "prioritylevelconfigurations", 20),
             ("kubernetes_configmaps", "configmaps", 4),
             ("kubernetes_customresourcedefinitions", "customresourcedefinitions", 20),
-            ("kubernetes_services", "services", 10),
         ] {
             let compared = compare(&engine, &api, table, resource).await;
             assert!(compared >= values, "{table}: {compared} values");

@@ -177,9 +177,16 @@ impl Lists {
         let mut list = Listed { items: Vec::new(), _held: scan.meter().hold(0)? };
         let mut version = 0;
         'versions: loop {
+            let resource = input.at(version);
             for listing in self.listings(input, version) {
-                let mut objects =
-                    std::pin::pin!(objects_of(scan, listing, input.resource.into(), input.shape(), Document::clone));
+                let mut objects = std::pin::pin!(objects_of(
+                    scan,
+                    listing,
+                    &resource,
+                    input.resource.into(),
+                    input.shape(),
+                    Document::clone
+                ));
                 loop {
                     match objects.try_next().await {
                         Ok(Some(object)) => {

@@ -345,13 +345,14 @@ pub(crate) fn objects<R: Send + 'static, F: Fn(&Document) -> R + Send + Sync + '
 ) -> impl Stream<Item = Result<R>> + Send + use<R, F> {
     // No table has the name of this source, so nothing is shared: the caller caches the values.
     let listing = Listing::of(cluster, resource, None, scan.env().reads_cache(), needs);
-    objects_of(scan, listing, list_path(resource, None).into(), shape, value)
+    objects_of(scan, listing, resource, list_path(resource, None).into(), shape, value)
 }
 
 /// The same for a listing, which is shared with the scans that read the source `reads`.
 pub(crate) fn objects_of<R: Send + 'static, F: Fn(&Document) -> R + Send + Sync + 'static>(
     scan: &AnyScan<Kubernetes>,
     listing: Listing,
+    resource: &ResourceSpec,
     reads: Cow<'static, str>,
     shape: Shape,
     value: F,
@@ -359,6 +360,7 @@ pub(crate) fn objects_of<R: Send + 'static, F: Fn(&Document) -> R + Send + Sync 
     let spec = scan.spec();
     let mut spec = TableSpec::new(spec.name.clone(), spec.environment.clone(), spec.description.clone(), Vec::new());
     spec.reads = reads;
+    spec.resource = Some(resource.clone());
     let context = ScanContext {
         columns: Arc::new([]),
         constraints: Arc::default(),

@@ -205,7 +205,6 @@ pub(crate) enum Rules {
     /// Those that are stored: the API server knows no others.
     Stored,
     /// Those that the selected roles have together, for objects that no controller completes, such as manifests.
-    #[cfg_attr(not(test), expect(dead_code, reason = "clusters are servers until manifests are"))]
     Computed,
 }
 
