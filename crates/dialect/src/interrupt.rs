@@ -1,7 +1,6 @@
 //! The query state that functions see: its timestamp and its cancel flag.
 
 use std::{
-    any::Any,
     fmt::Debug,
     sync::{
         Arc,
@@ -10,15 +9,7 @@ use std::{
 };
 
 use arrow_array::ArrayRef;
-use datafusion::{
-    common::{
-        Result,
-        config::{ConfigEntry, ConfigExtension, ExtensionOptions},
-        config_err,
-    },
-    config::ConfigOptions,
-    execution::SessionState,
-};
+use datafusion::{common::Result, config::ConfigOptions, execution::SessionState};
 
 /// The memory of one query; the results of its functions are charged to it.
 pub trait Memory: Debug + Send + Sync {
@@ -108,28 +99,36 @@ impl Interrupt {
     }
 }
 
-impl ConfigExtension for Interrupt {
-    const PREFIX: &'static str = "indago_interrupt";
+/// Makes a type an extension of a session's options that users neither see nor set.
+#[macro_export]
+macro_rules! hidden_extension {
+    ($state:ty, $prefix:literal) => {
+        impl ::datafusion::common::config::ConfigExtension for $state {
+            const PREFIX: &'static str = $prefix;
+        }
+
+        impl ::datafusion::common::config::ExtensionOptions for $state {
+            fn as_any(&self) -> &dyn ::std::any::Any {
+                self
+            }
+
+            fn as_any_mut(&mut self) -> &mut dyn ::std::any::Any {
+                self
+            }
+
+            fn cloned(&self) -> Box<dyn ::datafusion::common::config::ExtensionOptions> {
+                Box::new(self.clone())
+            }
+
+            fn set(&mut self, key: &str, _value: &str) -> ::datafusion::common::Result<()> {
+                ::datafusion::common::config_err!("{} has no option {key}", $prefix)
+            }
+
+            fn entries(&self) -> Vec<::datafusion::common::config::ConfigEntry> {
+                Vec::new()
+            }
+        }
+    };
 }
 
-impl ExtensionOptions for Interrupt {
-    fn as_any(&self) -> &dyn Any {
-        self
-    }
-
-    fn as_any_mut(&mut self) -> &mut dyn Any {
-        self
-    }
-
-    fn cloned(&self) -> Box<dyn ExtensionOptions> {
-        Box::new(self.clone())
-    }
-
-    fn set(&mut self, key: &str, _value: &str) -> Result<()> {
-        config_err!("{} has no option {key}", Self::PREFIX)
-    }
-
-    fn entries(&self) -> Vec<ConfigEntry> {
-        Vec::new()
-    }
-}
+hidden_extension!(Interrupt, "indago_interrupt");

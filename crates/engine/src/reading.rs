@@ -1,6 +1,5 @@
 //! Scalar functions that read an environment: what their calls need is read once, before the first row of the query.
 
-use std::any::Any;
 use std::collections::BTreeMap;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
@@ -9,9 +8,8 @@ use arrow_array::StringViewArray;
 use arrow_array::cast::AsArray;
 use arrow_schema::DataType;
 use datafusion::arrow::compute::cast;
-use datafusion::common::config::{ConfigEntry, ConfigExtension, ExtensionOptions};
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
-use datafusion::common::{DataFusionError, Result, ScalarValue, config_err, exec_err, plan_err};
+use datafusion::common::{DataFusionError, Result, ScalarValue, exec_err, plan_err};
 use datafusion::execution::SessionState;
 use datafusion::logical_expr::{
     ColumnarValue, Expr, LogicalPlan, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
@@ -123,31 +121,7 @@ impl Read {
     }
 }
 
-impl ConfigExtension for Read {
-    const PREFIX: &'static str = "indago_read";
-}
-
-impl ExtensionOptions for Read {
-    fn as_any(&self) -> &dyn Any {
-        self
-    }
-
-    fn as_any_mut(&mut self) -> &mut dyn Any {
-        self
-    }
-
-    fn cloned(&self) -> Box<dyn ExtensionOptions> {
-        Box::new(self.clone())
-    }
-
-    fn set(&mut self, key: &str, _value: &str) -> Result<()> {
-        config_err!("{} has no option {key}", Self::PREFIX)
-    }
-
-    fn entries(&self) -> Vec<ConfigEntry> {
-        Vec::new()
-    }
-}
+indago_dialect::hidden_extension!(Read, "indago_read");
 
 /// The calls of functions in one query, and where their results go.
 #[derive(Debug, Clone, Default)]

@@ -15,10 +15,7 @@ use crate::rbac::grant::{Grant, OfCluster, clusters, grants};
 #[derive(Debug, Default, Table)]
 #[table(
     name = "kubernetes_access_expanded", env = Kubernetes, stream, reads = "rbac", rows = 20000, identity(),
-    needs(
-        "list clusterroles", "list clusterrolebindings", "list roles", "list rolebindings",
-        "get /api and /apis, as system:discovery may"
-    )
+    needs("list clusterroles", "list clusterrolebindings", "list roles", "list rolebindings")
 )]
 #[example(
     "Who may read secrets, through which binding.",

@@ -81,7 +81,7 @@ pub struct WhoCan {
     /// Name of the role. A role is in the namespace of its binding.
     role_name: Option<Arc<str>>,
     /// Whether a real request can use the right; see `kubernetes_access`.
-    #[column(source = usable, needs = "get /api and /apis, as system:discovery may")]
+    #[column(source = usable)]
     usable: Option<bool>,
     /// The name that the role limits the right to.
     #[column(skip)]

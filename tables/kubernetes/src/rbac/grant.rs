@@ -80,7 +80,7 @@ pub(crate) struct Grant {
     /// Whether a real request can use the grant. A SubjectAccessReview says yes to some questions that no request asks:
     /// `create` and `deletecollection` of an object by its name, and objects of the cluster in a namespace. For an object
     /// of a name, `list` and `watch` need the field selector `metadata.name`.
-    #[column(source = usable, needs = "get /api and /apis, as system:discovery may")]
+    #[column(source = usable)]
     pub(crate) usable: Option<bool>,
     /// The subject in the form that `kubernetes_can_i` takes: `user:eve`, `group:devs`,
     /// `system:serviceaccount:shop:web`.
