@@ -26,7 +26,7 @@ use indago_table::{
 use crate::absent::{Absent, WhyAbsent};
 use crate::clauses::{function_kind, unsupported_clause};
 use crate::diagnostic::{self, Code, Error, Result};
-use crate::exec::ScanExec;
+use crate::exec::scans;
 use crate::functions::{self, FunctionInfo};
 use crate::limits::Limits;
 use crate::listings;
@@ -656,15 +656,6 @@ struct Written {
     aliases: Vec<String>,
     /// How many tables it reads.
     many: usize,
-}
-
-pub(crate) fn scans(plan: &Arc<dyn ExecutionPlan>, found: &mut impl FnMut(&ScanExec)) {
-    if let Some(scan) = plan.downcast_ref::<ScanExec>() {
-        found(scan);
-    }
-    for child in plan.children() {
-        scans(child, found);
-    }
 }
 
 /// The last physical rule: equal scans become one shared scan.

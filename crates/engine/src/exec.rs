@@ -163,6 +163,16 @@ fn noting_its_end(
     Box::pin(RecordBatchStreamAdapter::new(schema, noting))
 }
 
+/// Calls `found` with each scan of a plan.
+pub(crate) fn scans(plan: &Arc<dyn ExecutionPlan>, found: &mut impl FnMut(&ScanExec)) {
+    if let Some(scan) = plan.downcast_ref::<ScanExec>() {
+        found(scan);
+    }
+    for child in plan.children() {
+        scans(child, found);
+    }
+}
+
 impl DisplayAs for ScanExec {
     fn fmt_as(&self, form: DisplayFormatType, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let spec = self.table().spec();

@@ -193,7 +193,7 @@ impl Query {
     /// The permissions that its scans need, as their tables and the columns that they read declare them; with the table.
     pub fn needs(&self) -> Vec<(TableRef, &'static str)> {
         let mut needs: Vec<(TableRef, &'static str)> = Vec::new();
-        crate::engine::scans(&self.plan, &mut |scan| {
+        crate::exec::scans(&self.plan, &mut |scan| {
             let spec = scan.table().spec();
             let columns = scan.shared_request().1.needs();
             let of_columns = columns.iter().flat_map(|column| spec.columns[*column].needs.iter());
