@@ -27,6 +27,7 @@ use indago_table::{
 use crate::absent::{Absent, WhyAbsent};
 use crate::clauses::{function_kind, unsupported_clause};
 use crate::diagnostic::{self, Code, Error, Result};
+use crate::exec::scans;
 use crate::functions::{self, FunctionInfo};
 use crate::limits::Limits;
 use crate::listings;
@@ -305,7 +306,7 @@ impl Engine {
         state.reads_tables.fetch_or(!planned.calls.functions.is_empty(), Ordering::Relaxed);
         let mut tables: Vec<TableRef> = Vec::new();
         let mut shared = HashSet::new();
-        crate::exec::scans(&planned.physical, &mut |scan| {
+        scans(&planned.physical, &mut |scan| {
             let spec = scan.table().spec();
             if !tables.iter().any(|table| Arc::ptr_eq(table, scan.table())) {
                 tables.push(scan.table().clone());
