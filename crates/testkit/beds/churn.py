@@ -1,6 +1,6 @@
 """churn.py URL CA SECONDS RATE: creates, changes and deletes config maps in the namespace `churn` on an API server bed, from
-several threads, at most RATE changes a second together. Prints the number of changes. A tenth of the names are deleted and
-created again all the time; the last change of each name is random."""
+several threads, at most RATE changes a second together. Prints the number of changes. Each run has its own names; a fifth
+of the changes delete an object, whose name is used again."""
 
 import http.client
 import json
@@ -13,6 +13,7 @@ import urllib.parse
 
 URL, CA, SECONDS, RATE = urllib.parse.urlparse(sys.argv[1]), sys.argv[2], float(sys.argv[3]), float(sys.argv[4])
 THREADS, NAMES = 8, 40
+RUN = int(time.time() * 1000) % 1_000_000
 TLS = ssl.create_default_context(cafile=CA)
 PATH = "/api/v1/namespaces/churn/configmaps"
 done = [0] * THREADS
@@ -36,7 +37,7 @@ def write(number):
         late = start + done[number] * THREADS / RATE - time.monotonic()
         if late > 0:
             time.sleep(late)
-        name = f"c-{number}-{chance.randrange(NAMES)}"
+        name = f"c-{RUN}-{number}-{chance.randrange(NAMES)}"
         data = {"n": str(done[number]), "who": str(number)}
         body = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name, "labels": {"writer": str(number)}}, "data": data}
         if name not in there:

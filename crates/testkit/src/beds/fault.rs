@@ -43,8 +43,8 @@ pub enum Effect {
     Status { code: u16, headers: Vec<(String, String)>, body: String },
     /// Passes the request on, and cuts the connection after this many bytes of the body.
     Truncate(usize),
-    /// Passes the request on, and each part of a watch's response after this time.
-    Lag(Duration),
+    /// Passes the request on, and each part of a watch's response after this time; cuts the connection after this many bytes.
+    Slow(Duration, usize),
     /// 200 with this body.
     Garbage(Vec<u8>),
     /// Closes the connection with RST.
@@ -348,7 +348,7 @@ async fn serve(request: http::Request<hyper::body::Incoming>, state: &Mutex<Stat
         None => {}
         Some(Effect::Delay(time)) => tokio::time::sleep(time).await,
         Some(Effect::Truncate(bytes)) => keep = bytes,
-        Some(Effect::Lag(time)) => lag = time,
+        Some(Effect::Slow(time, bytes)) => (lag, keep) = (time, bytes),
         Some(Effect::Reset) => return Outcome::Reset,
         Some(Effect::Hang) => std::future::pending().await,
         Some(Effect::Garbage(bytes)) => return Outcome::Answer(Response::new(full(bytes))),
@@ -423,7 +423,7 @@ async fn relay(mut client: TcpStream, upstream: SocketAddr, state: &Mutex<State>
             rustix::net::sockopt::set_socket_linger(&client, Some(Duration::ZERO)).ok();
             return;
         }
-        Some(Effect::Status { .. } | Effect::Garbage(_) | Effect::Lag(_)) => return,
+        Some(Effect::Status { .. } | Effect::Garbage(_) | Effect::Slow(..)) => return,
     }
     let Ok(mut server) = TcpStream::connect(upstream).await else { return };
     let (mut from_client, mut to_client) = client.split();

@@ -292,12 +292,14 @@ impl Reflector {
         let (mut position, mut lost) = (None, None);
         let mut failures = 0;
         loop {
-            let began = Instant::now();
+            let (began, from) = (Instant::now(), position.clone());
             let end = self.attempt(&mut position, &mut lost).await;
             self.set_live(false);
             let worked = {
                 let currency = self.currency.borrow();
-                currency.phase == Phase::Watching && currency.at > began
+                let was_live = currency.phase == Phase::Watching && currency.at > began;
+                // Events arrived. A list alone does not count: it is made again and again if each watch expires.
+                was_live || from.is_some() && from != position
             };
             failures = if worked { 0 } else { failures + 1 };
             let error = match end {
