@@ -13,7 +13,7 @@ use indago_testkit::distribution::{Distribution, KEY};
 use crate::support::{host_engine, needs_root, output, root, rows};
 
 async fn engine(distribution: &Distribution) -> Engine {
-    host_engine(&Sys::of_root(&distribution.root())).build().await.expect("the engine builds")
+    host_engine(&Sys::of_root(distribution.root())).build().await.expect("the engine builds")
 }
 
 /// A query's rows as lines, sorted.

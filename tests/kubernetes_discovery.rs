@@ -251,12 +251,12 @@ fn every_resource_of_a_real_server_is_a_table() {
                 .is_ok_and(|table| table.is_none_or(|table| table.spec().column("data").is_none()))
         );
 
-        let error = engine.query("SELECT * FROM kubernetes_widgets").await.err().expect("an ambiguous name");
+        let error = engine.query("SELECT * FROM kubernetes_widgets").await.expect_err("an ambiguous name");
         assert!(
             error.to_string().contains("widgets.acme.example.com, widgets.beta.example.com; name one of them"),
             "{error}"
         );
-        let error = engine.query("SELECT * FROM kubernetes_gizmos").await.err().expect("an unknown name");
+        let error = engine.query("SELECT * FROM kubernetes_gizmos").await.expect_err("an unknown name");
         assert_eq!(error.code(), Code::UnknownTable, "{error}");
 
         // All that kubectl lists can be listed, by the long name.
@@ -378,7 +378,7 @@ fn two_thousand_resources_cost_two_requests_until_a_query_names_one() {
             assert!(warnings.iter().any(|warning| warning.message.contains(kind)), "{table}: {warnings:?}");
         }
         // The resources of a stale group are unknown, not absent.
-        let error = engine.query("SELECT * FROM kubernetes_mysteries").await.err().expect("nothing of that name");
+        let error = engine.query("SELECT * FROM kubernetes_mysteries").await.expect_err("nothing of that name");
         assert_eq!(error.code(), Code::Catalog);
         assert!(error.to_string().contains("stale.example.com/v1: the resources of this API are unknown"), "{error}");
         let (groups, warnings) =

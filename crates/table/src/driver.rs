@@ -952,7 +952,8 @@ mod tests {
                 Box::pin(std::future::ready(self.fill(row, source)))
             }
         }
-        (HELD.store(0, Ordering::Relaxed), MOST.store(0, Ordering::Relaxed));
+        HELD.store(0, Ordering::Relaxed);
+        MOST.store(0, Ordering::Relaxed);
         let (spec, table) = (Documents::new(None).spec, Sized(bytes));
         let context = ScanContext { filters: filters.into(), ..ScanContext::new([2]) };
         let (sender, batches) = std::sync::mpsc::channel();

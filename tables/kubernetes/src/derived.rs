@@ -87,8 +87,8 @@ pub struct Lists {
 impl fmt::Display for Lists {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}GET", self.cluster.label())?;
-        let listings = self.inputs.iter().flat_map(|input| self.listings(input, 0));
-        listings.map(|listing| write!(f, " {}", listing.request())).collect()
+        let mut listings = self.inputs.iter().flat_map(|input| self.listings(input, 0));
+        listings.try_for_each(|listing| write!(f, " {}", listing.request()))
     }
 }
 

@@ -224,7 +224,7 @@ impl Objects {
     /// All exposures, and an error for each object that is malformed.
     pub(crate) fn exposures(&self) -> impl Iterator<Item = Result<Exposure>> {
         let services = self.services.iter().flat_map(|service| self.of_service(service));
-        let ingresses = self.ingresses.iter().flat_map(|ingress| of_ingress(ingress));
+        let ingresses = self.ingresses.iter().flat_map(of_ingress);
         let routes = self.routes.iter().flat_map(|(kind, routes)| routes.iter().map(|route| (*kind, route)));
         let routes = routes.flat_map(|(kind, route)| self.of_route(kind, route));
         let pods = self.pods.iter().enumerate().flat_map(|(position, pod)| of_pod(position, pod));

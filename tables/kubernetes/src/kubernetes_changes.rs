@@ -67,7 +67,7 @@ impl ChangeRow {
     fn of(change: &Change) -> (Self, usize) {
         let text = |text: &Arc<str>| Some(text.clone()).filter(|text| !text.is_empty());
         let some = |text: &String| Some(text.clone()).filter(|text| !text.is_empty());
-        let json = |document: &Option<Document>| document.as_ref().map(|document| Json::new(document));
+        let json = |document: &Option<Document>| document.as_ref().map(Json::new);
         let row = ChangeRow {
             at: change.at,
             cluster: text(&change.cluster),

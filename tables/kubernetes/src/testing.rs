@@ -73,7 +73,7 @@ pub(crate) fn scan<T: Row<Env = Kubernetes>>(
 pub(crate) async fn rows<T: RowStream<Env = Kubernetes>>(scan: &Scan<T>) -> (Vec<T>, Result<()>) {
     let mut rows = Vec::new();
     for part in T::parts(scan).unwrap() {
-        let mut stream = std::pin::pin!(T::rows(scan, &part));
+        let mut stream = Box::pin(T::rows(scan, &part));
         loop {
             match stream.try_next().await {
                 Ok(Some(row)) => rows.push(row),

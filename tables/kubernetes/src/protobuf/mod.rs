@@ -186,9 +186,8 @@ impl<'o, 'a> Writer<'o, 'a> {
 
     fn list(&mut self, kind: Kind, from: usize, to: usize, shape: &Shape) -> Result<(), Fault> {
         let each = shape.part(EACH);
-        let mut count = 0;
         self.text.push(b'[');
-        for position in from..to {
+        for (count, position) in (from..to).enumerate() {
             match (kind, self.fields[position].1) {
                 // Several numbers in one value.
                 (Kind::Integer | Kind::Bool, Value::Bytes(mut packed)) => {
@@ -206,7 +205,6 @@ impl<'o, 'a> Writer<'o, 'a> {
                     }
                 }
             }
-            count += 1;
         }
         self.text.push(b']');
         Ok(())

@@ -27,13 +27,16 @@ impl Resource {
     }
 }
 
+/// API group and plural name of a resource.
+type GroupAndName = (Arc<str>, Arc<str>);
+
 /// The resources of a cluster.
 #[derive(Debug, Default)]
 pub(crate) struct Resources {
     all: Vec<Resource>,
-    by_name: HashMap<(Arc<str>, Arc<str>), usize>,
+    by_name: HashMap<GroupAndName, usize>,
     /// Group and plural name of each other name of a resource, in the order in which kubectl prefers them.
-    names: HashMap<String, Vec<(Arc<str>, Arc<str>)>>,
+    names: HashMap<String, Vec<GroupAndName>>,
 }
 
 /// Verbs and resources that the API server checks and does not serve: group, resource and verbs.
@@ -52,7 +55,7 @@ impl Resources {
     /// From the rows of the discovery, in its order: groups by priority, each with its preferred version first.
     pub(crate) fn new(rows: impl IntoIterator<Item = ApiResource>) -> Self {
         let mut found: BTreeMap<(Arc<str>, Arc<str>), Resource> = BTreeMap::new();
-        let mut names: HashMap<String, Vec<(bool, Arc<str>, Arc<str>)>> = HashMap::new();
+        let mut names: HashMap<String, Vec<(bool, GroupAndName)>> = HashMap::new();
         let mut preferred: HashMap<Arc<str>, Arc<str>> = HashMap::new();
         for row in rows {
             let name: Arc<str> = row.name.as_str().into();
@@ -72,8 +75,8 @@ impl Resources {
             let singular = if row.singular_name.is_empty() { row.kind.to_lowercase() } else { row.singular_name };
             for other in [row.name, singular].into_iter().chain(row.short_names) {
                 let of_name = names.entry(other).or_default();
-                if !of_name.iter().any(|(_, group, plural)| *group == row.group && *plural == name) {
-                    of_name.push((is_preferred, row.group.clone(), name.clone()));
+                if !of_name.iter().any(|(_, (group, plural))| *group == row.group && *plural == name) {
+                    of_name.push((is_preferred, (row.group.clone(), name.clone())));
                 }
             }
         }
@@ -95,10 +98,10 @@ impl Resources {
         let by_name =
             |(position, resource): (usize, &Resource)| ((resource.group.clone(), resource.name.clone()), position);
         let by_name = all.iter().enumerate().map(by_name).collect();
-        let in_order = |(name, mut found): (String, Vec<(bool, Arc<str>, Arc<str>)>)| {
+        let in_order = |(name, mut found): (String, Vec<(bool, GroupAndName)>)| {
             // Like kubectl: a name of a preferred version comes before names of other versions.
             found.sort_by_key(|(is_preferred, ..)| !is_preferred);
-            (name, found.into_iter().map(|(_, group, plural)| (group, plural)).collect())
+            (name, found.into_iter().map(|(_, names)| names).collect())
         };
         let names = names.into_iter().map(in_order).collect();
         Resources { all, by_name, names }
