@@ -42,7 +42,7 @@ fn decoded(object: ObjectKind, shape: &Shape, body: &[u8], piece: usize) -> Resu
     ))
 }
 
-/// Without what servers differ in: since 1.34, JSON has no `creationTimestamp` of an object in an object.
+/// Without what servers differ in: JSON of older ones has a null `creationTimestamp` in an object of an object.
 fn without_null_times(document: &mut Document) {
     match document {
         Document::Object(members) => {
