@@ -8,6 +8,7 @@
 
 mod audit_log;
 mod call;
+mod can_i;
 mod clusters;
 mod computed;
 mod connection;
@@ -23,7 +24,6 @@ pub mod kubernetes_access;
 pub mod kubernetes_access_expanded;
 pub mod kubernetes_api_resources;
 pub mod kubernetes_audit_events;
-mod kubernetes_can_i;
 pub mod kubernetes_changes;
 pub mod kubernetes_cluster_role_binding_subjects;
 pub mod kubernetes_cluster_role_policy_rules;
@@ -292,5 +292,5 @@ pub fn catalogs(clusters: &Kubernetes) -> Vec<CatalogRef> {
 
 /// The scalar functions about Kubernetes clusters.
 pub fn functions(clusters: &Kubernetes) -> Vec<FunctionRef> {
-    vec![kubernetes_can_i::can_i(clusters), kubernetes_can_i::can_request(clusters)]
+    vec![can_i::can_i(clusters), can_i::can_request(clusters)]
 }

@@ -93,7 +93,7 @@ fn filled<T: Row>(value: &Document) -> Document {
             return;
         };
         if step == "*" {
-            if !place.is_array() {
+            if !place.as_array().is_some_and(|elements| !elements.is_empty()) {
                 *place = document!([{}]);
             }
             set(&mut place[0], rest, value);

@@ -367,9 +367,6 @@ mod tests {
         assert_eq!(
             catalog.names(&set(&all)),
             [
-                "kubernetes_configmaps",
-                "kubernetes_events",
-                "kubernetes_events_events_k8s_io",
                 "kubernetes_gadgets",
                 "kubernetes_gears_x",
                 "kubernetes_loose_ends",
