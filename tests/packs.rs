@@ -387,6 +387,8 @@ const CLUSTERS: &str = r#"
 [kubernetes]
 kubeconfig = "kubeconfig"
 contexts = ["a", "b"]
+# Rows from memory would hide an outage that only new connections see.
+watch = false
 [limits]
 retries = 0
 "#;
