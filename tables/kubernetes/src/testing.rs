@@ -93,7 +93,7 @@ fn filled<T: Row>(value: &Document) -> Document {
             return;
         };
         if step == "*" {
-            if !place.as_array().is_some_and(|elements| !elements.is_empty()) {
+            if place.as_array().is_none_or(Vec::is_empty) {
                 *place = document!([{}]);
             }
             set(&mut place[0], rest, value);
