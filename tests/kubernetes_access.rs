@@ -384,12 +384,14 @@ fn wait_for_aggregation(api: &KubeApi) {
     }
 }
 
-/// What differs, with both answers.
-fn differences(specs: &[Value], server: &[bool], ours: &[String]) -> Vec<String> {
+/// Fails with the differing answers, both of them.
+fn assert_agree(specs: &[Value], server: &[bool], ours: &[String]) {
     assert_eq!((specs.len(), specs.len()), (server.len(), ours.len()));
     let compared = specs.iter().zip(server).zip(ours);
     let differing = compared.filter(|((_, server), ours)| server.to_string() != **ours);
-    differing.map(|((spec, server), ours)| format!("{spec}: the server says {server}, we say {ours}")).collect()
+    let told = differing.map(|((spec, server), ours)| format!("{spec}: the server says {server}, we say {ours}"));
+    let told: Vec<String> = told.collect();
+    assert!(told.is_empty(), "{} of {} differ: {:#?}", told.len(), specs.len(), &told[..told.len().min(20)]);
 }
 
 fn attributes(verb: &str, group: &str, combined: &str, name: &str, namespace: &str) -> Value {
@@ -436,8 +438,7 @@ async fn reviews_agree(engine: &Engine, client: &kube::Client, dice: &mut Dice) 
     let yes = server.iter().filter(|allowed| **allowed).count();
     eprintln!("{count} reviews, {yes} allowed: the server {of_server:?}, we {:?}", start.elapsed());
     assert!(yes > count / 20 && yes < count / 2, "{yes} of {count}: the questions say little");
-    let differing = differences(&specs, &server, &ours);
-    assert!(differing.is_empty(), "{} differ: {:#?}", differing.len(), &differing[..differing.len().min(20)]);
+    assert_agree(&specs, &server, &ours);
 }
 
 /// `kubernetes_who_can` has exactly the subjects that a review allows by themselves.
@@ -483,14 +484,7 @@ async fn subjects_of_a_right_are_those_that_have_it(engine: &Engine, client: &ku
         }
     }
     let server = reviews(client, &specs).await;
-    let differing = differences(&specs, &server, &ours);
-    assert!(
-        differing.is_empty(),
-        "{} of {} differ: {:#?}",
-        differing.len(),
-        specs.len(),
-        &differing[..differing.len().min(20)]
-    );
+    assert_agree(&specs, &server, &ours);
 }
 
 /// Each row of the expanded table is a right that a review confirms, and no right of served resources is missing.
@@ -508,13 +502,11 @@ async fn expanded_rights_exist(engine: &Engine, client: &kube::Client, dice: &mu
         specs.push(spec);
     }
     let mut ours = vec!["true".to_owned(); specs.len()];
-    type Right<'a> = (&'a str, &'a str, &'a str, &'a str, &'a str, &'a str);
-    let key = |row: &'_ [String]| -> (String, String, String, String, String, String) {
-        (row[0].clone(), row[1].clone(), row[2].clone(), row[3].clone(), row[4].clone(), row[5].clone())
-    };
-    let mut rights: BTreeMap<_, BTreeSet<(String, String)>> = BTreeMap::new();
+    // By subject, verb, group and resource.
+    let mut rights: BTreeMap<Vec<&str>, BTreeSet<(&str, &str)>> = BTreeMap::new();
     for row in &all {
-        rights.entry(key(row)).or_default().insert((row[6].clone(), row[7].clone()));
+        let key = row[..6].iter().map(String::as_str).collect();
+        rights.entry(key).or_default().insert((&row[6], &row[7]));
     }
     let served = rows(engine, "SELECT \"group\", name, unnest(verbs) FROM kubernetes_api_resources", &[]).await;
     for _ in 0..2000 {
@@ -523,12 +515,9 @@ async fn expanded_rights_exist(engine: &Engine, client: &kube::Client, dice: &mu
             true => ("User", USERS[dice.below(10)]),
             false => ("Group", dice.pick(&GROUPS_OF_USERS)),
         };
-        let right: Right<'_> = (kind, name, "", verb, group, resource);
-        let (kind_, name_, namespace_, verb_, group_, resource_) = right;
-        let found =
-            rights.get(&(kind_.into(), name_.into(), namespace_.into(), verb_.into(), group_.into(), resource_.into()));
+        let found = rights.get(&vec![kind, name, "", verb.as_str(), group.as_str(), resource.as_str()]);
         let is_there = found.is_some_and(|found| {
-            found.iter().any(|(name, namespace)| name == "NULL" && (namespace == "NULL" || namespace == "n1"))
+            found.iter().any(|(name, namespace)| *name == "NULL" && ["NULL", "n1"].contains(namespace))
         });
         let mut spec = alone(kind, name, "");
         spec["resourceAttributes"] = attributes(verb, group, resource, "", "n1");
@@ -536,14 +525,7 @@ async fn expanded_rights_exist(engine: &Engine, client: &kube::Client, dice: &mu
         ours.push(is_there.to_string());
     }
     let server = reviews(client, &specs).await;
-    let differing = differences(&specs, &server, &ours);
-    assert!(
-        differing.is_empty(),
-        "{} of {} differ: {:#?}",
-        differing.len(),
-        specs.len(),
-        &differing[..differing.len().min(20)]
-    );
+    assert_agree(&specs, &server, &ours);
 }
 
 /// The path and method of a real request; `None` if there is none of that kind.
@@ -654,8 +636,7 @@ async fn requests_are_allowed_as_predicted(engine: &Engine, client: &kube::Clien
     let yes = server.iter().filter(|allowed| **allowed).count();
     eprintln!("{} requests, {yes} allowed", sent.len());
     assert!(yes > 50, "{yes} requests are allowed: they say little");
-    let differing = differences(&asked, &server, &ours);
-    assert!(differing.is_empty(), "{} differ: {:#?}", differing.len(), &differing[..differing.len().min(20)]);
+    assert_agree(&asked, &server, &ours);
 }
 
 /// Keys select what a filter selects, and rows of a subject include those of its groups.

@@ -135,7 +135,8 @@ section! {
         /// Resources to watch from the start, with all of their content, for `kubernetes_changes`:
         /// `["v1/pods", "apps/v1/deployments"]`. They are watched while the engine listens to events. Not set: none.
         watch_resources: Option<Vec<String>> = None,
-        /// Memory limit of all watched objects. A resource that exceeds it is no longer watched but listed by each query.
+        /// Memory limit of all watched objects. The watch of a resource that exceeds it stops, and each
+        /// query lists the resource.
         watch_memory: Size = Size(256 << 20),
         /// Files, and directories with YAML and JSON files, of manifests. The tables over listed resources read each of
         /// them like a cluster, which is named `manifests:` and the last part of the path. Overlays of Kustomize and

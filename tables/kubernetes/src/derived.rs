@@ -237,11 +237,6 @@ impl Lists {
     }
 }
 
-/// The elements of a list in a document.
-pub(crate) fn elements(list: &Document) -> impl Iterator<Item = &Document> {
-    list.as_array().into_iter().flatten()
-}
-
 /// A text in a document; the empty text if there is none.
 pub(crate) fn text(document: &Document) -> String {
     document.as_str().unwrap_or_default().to_owned()

@@ -7,8 +7,9 @@ use indago_table::{AnyScan, Error, Result};
 use serde_json::Value as Document;
 
 use crate::clusters::Kubernetes;
-use crate::derived::{Listed, Lists, elements, text};
+use crate::derived::{Listed, Lists, text};
 use crate::network::{Pod, protocol};
+use crate::resource::elements;
 use crate::selector::Selector;
 
 /// A port that is exposed.

@@ -6,6 +6,7 @@ use serde_json::Value as Document;
 use crate::clusters::Kubernetes;
 use crate::metadata::WebhookMeta;
 use crate::resource::{Derived, Resource, each, listed};
+use crate::webhook_spec::{self, WebhookSpec, WebhookTarget};
 
 /// Webhooks that may change objects before the API server stores them.
 ///
@@ -24,53 +25,18 @@ pub struct MutatingWebhook {
     /// Name of the configuration.
     #[column(index(field), path = "metadata.name")]
     configuration_name: String,
-    /// Where it is called: a service or a URL, and the authority of its certificate.
-    #[column(path = "webhook.clientConfig")]
-    client_config: Option<Json>,
-    /// Operations and resources for which it is called.
-    #[column(path = "webhook.rules")]
-    rules: Option<Json>,
-    /// What happens if the call fails: `Ignore` or `Fail`.
-    #[column(path = "webhook.failurePolicy")]
-    failure_policy: Option<String>,
-    /// Whether other versions of the resources also match: `Exact` or `Equivalent`.
-    #[column(path = "webhook.matchPolicy")]
-    match_policy: Option<String>,
-    /// Namespaces of the objects for which it is called.
-    #[column(path = "webhook.namespaceSelector")]
-    namespace_selector: Option<Json>,
-    /// Labels of the objects for which it is called.
-    #[column(path = "webhook.objectSelector")]
-    object_selector: Option<Json>,
-    /// Side effects of a call: `None`, `NoneOnDryRun`.
-    #[column(path = "webhook.sideEffects")]
-    side_effects: Option<String>,
-    /// Seconds until a call fails.
-    #[column(path = "webhook.timeoutSeconds")]
-    timeout_seconds: Option<i64>,
-    /// Versions of the review that it understands, the preferred one first.
-    #[column(path = "webhook.admissionReviewVersions")]
-    admission_review_versions: Vec<String>,
+    #[column(flatten, path = "webhook")]
+    webhook: WebhookSpec,
     /// Whether it is called again after later changes of the object: `Never` or `IfNeeded`.
     #[column(path = "webhook.reinvocationPolicy")]
     reinvocation_policy: Option<String>,
-    /// Further conditions of a call, as CEL expressions.
-    #[column(path = "webhook.matchConditions")]
-    match_conditions: Option<Json>,
-    /// Namespace of the called service.
-    #[column(path = "webhook.clientConfig.service.namespace")]
-    service_namespace: Option<String>,
-    /// Name of the called service; joins `kubernetes_services.name` in `service_namespace`.
-    #[column(path = "webhook.clientConfig.service.name")]
-    service_name: Option<String>,
-    /// Called URL, if it is not a service.
-    #[column(path = "webhook.clientConfig.url")]
-    url: Option<String>,
+    #[column(flatten, path = "webhook")]
+    target: WebhookTarget,
 }
 
 impl Resource for MutatingWebhook {
-    const ALWAYS: &'static [&'static str] = &["webhooks.*.name"];
-    const DERIVED: Derived = &[("webhook", &["webhooks.*.{}"])];
+    const ALWAYS: &'static [&'static str] = webhook_spec::ALWAYS;
+    const DERIVED: Derived = webhook_spec::DERIVED;
 
     fn documents(object: Document) -> Vec<Result<Document>> {
         each(object, "webhooks", "webhook")

@@ -6,7 +6,7 @@ use serde_json::{Value as Document, json};
 use crate::clusters::Kubernetes;
 use crate::computed::Conditions;
 use crate::metadata::ClusterMeta;
-use crate::resource::{Derived, Resource, listed, misfits};
+use crate::resource::{Derived, Resource, elements, listed, misfits};
 
 /// Nodes of Kubernetes clusters.
 ///
@@ -180,10 +180,6 @@ fn derived(node: &Document) -> Document {
         "instanceId": machine,
         "address": addresses,
     })
-}
-
-fn elements(list: &Document) -> impl Iterator<Item = &Document> {
-    list.as_array().into_iter().flatten()
 }
 
 #[cfg(test)]

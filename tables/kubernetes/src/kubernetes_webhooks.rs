@@ -5,7 +5,8 @@ use indago_table::prelude::*;
 use serde_json::Value as Document;
 
 use crate::clusters::Kubernetes;
-use crate::derived::{self, Derived, Input, Lists, Origin, elements};
+use crate::derived::{self, Derived, Input, Lists, Origin};
+use crate::resource::elements;
 use crate::resource::misfits;
 
 /// Admission webhooks of Kubernetes clusters: one row per webhook and rule, with what it intercepts and where it calls.

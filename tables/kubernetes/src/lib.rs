@@ -102,6 +102,7 @@ mod testing;
 mod versions;
 mod volume_spec;
 mod watch;
+mod webhook_spec;
 
 pub use clusters::{Kubernetes, Reads, Settings};
 pub use discovery::Discovered;

@@ -7,7 +7,8 @@ use std::net::IpAddr;
 
 use serde_json::Value as Document;
 
-use crate::derived::{elements, text};
+use crate::derived::text;
+use crate::resource::elements;
 use crate::selector::{Labels, Selector, labels};
 
 /// What a policy can select, and where a pod can be reached.

@@ -6,7 +6,8 @@
 use indago_table::prelude::*;
 use serde_json::Value as Document;
 
-use crate::derived::{elements, text};
+use crate::derived::text;
+use crate::resource::elements;
 
 /// Columns about where a pod runs, and as whom.
 #[derive(Debug, Default, Columns)]

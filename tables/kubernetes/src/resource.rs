@@ -600,6 +600,11 @@ pub(crate) fn each(mut object: Document, list: &str, name: &str) -> Vec<Result<D
     elements.into_iter().filter(Document::is_object).map(with).chain(errors).collect()
 }
 
+/// The elements of a list in a document.
+pub(crate) fn elements(list: &Document) -> impl Iterator<Item = &Document> {
+    list.as_array().into_iter().flatten()
+}
+
 /// Errors for a list of objects at `path`: one per element that is not an object, or one if it is not a list. Null is an empty
 /// list.
 pub(crate) fn misfits<T>(list: &Document, path: &str) -> Vec<Result<T>> {

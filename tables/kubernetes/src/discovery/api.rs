@@ -10,7 +10,7 @@ use serde_json::{Value as Document, json};
 
 use super::fetch::{Fetched, fetch};
 use crate::clusters::{Cluster, Kubernetes};
-use crate::resource::misfits;
+use crate::resource::{elements, misfits};
 
 /// One group in one version.
 #[derive(Debug)]
@@ -243,10 +243,6 @@ fn unknown(error: Error) -> Error {
         Error::Unavailable(why) => Error::Unavailable(format!("the resources of this API are unknown: {why}")),
         other => other,
     }
-}
-
-fn elements(list: &Document) -> impl Iterator<Item = &Document> {
-    list.as_array().into_iter().flatten()
 }
 
 /// The resources among these that can be tables: those that can be listed and whose names can be part of a URL.

@@ -1,7 +1,6 @@
 //! Objects in files: a set of manifests is read like a cluster, by the tables over listed resources.
 
 mod files;
-mod selector;
 
 use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
@@ -12,11 +11,11 @@ use indago_table::{AnyScan, Environment as _, Error, ResourceSpec, Result, Sys};
 use serde_json::{Value as Document, json};
 
 use self::files::{Read, Report, documents, files};
-use self::selector::Selector;
 use crate::clusters::Kubernetes;
 use crate::discovery::api::{Served, split};
 use crate::discovery::openapi::{self, Described};
 use crate::pages::{Page, plural};
+use crate::selector::{Field, Selector};
 
 /// A file, or a directory with files, of manifests.
 #[derive(Debug)]
@@ -103,10 +102,16 @@ impl Manifests {
         labels: &str,
         fields: &str,
     ) -> Result<Page> {
-        let (labels, fields) = (Selector::of_labels(labels)?, Selector::of_fields(fields)?);
+        let labels = Selector::of_text(labels).map_err(Error::Malformed)?;
+        let fields = Field::of_text(fields).map_err(Error::Malformed)?;
         let set = self.set(scan, name).await?;
         let of_resource = set.of(split(&resource.group_version).0, &resource.name);
-        let selected = of_resource.filter(|it| labels.meets_labels(&it.document) && fields.meets_fields(&it.document));
+        let is_selected = |object: &&Object| {
+            let at = |field: &Field| field.path.iter().fold(&object.document, |value, step| &value[step]);
+            labels.matches_document(&object.document["metadata"]["labels"])
+                && fields.iter().all(|field| field.admits(at(field)))
+        };
+        let selected = of_resource.filter(is_selected);
         let (mut kind, mut items) = ("", Vec::new());
         for object in selected {
             kind = &object.kind;
