@@ -12,6 +12,7 @@ mod files;
 mod input;
 mod missing;
 mod prune;
+mod recorder;
 mod scan;
 mod schema;
 mod table;
@@ -27,6 +28,7 @@ pub use capture::{Captured, Report, capture, file_properties};
 pub use diff::{Difference, diff, tables_of};
 pub use files::Files;
 pub use missing::of_query;
+pub use recorder::{How, Interval, Progress, Recorded, Recorder, Settings, TableProgress, coverage};
 pub use schema::Schema;
 pub use table::CAPTURED_AT;
 
@@ -97,6 +99,17 @@ pub enum Error {
     /// A keyed table without known keys.
     #[error("table `{0}` needs constraints on its key columns and cannot be captured")]
     Keyed(String),
+    /// Another recorder is running.
+    #[error(
+        "{location}: another recorder records here as `{writer}`; stop it, or give this one another name with `[record] \
+         writer`"
+    )]
+    Recording {
+        /// The directory or URL.
+        location: String,
+        /// The name.
+        writer: String,
+    },
     /// The rows could not be read.
     #[error("{table}: {source}")]
     Query {
