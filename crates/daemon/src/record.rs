@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use indago::config::Config;
-use indago::store::{Error, Recorded};
+use indago::store::{Error, TableReading};
 use indago::{Engine, Warning};
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
@@ -101,7 +101,7 @@ async fn record(config: &Config, engine: &Engine, status: Arc<Status>, shown: &S
 }
 
 /// Reports what is wrong with a table's readings, when it begins and when it ends.
-fn report(reported: &Reported, status: &Status, reading: &Recorded) {
+fn report(reported: &Reported, status: &Status, reading: &TableReading) {
     let name = format!("record {}", reading.table);
     let missing = reading.warnings.iter().filter(|warning| !warning.is_note()).map(Warning::to_string).collect();
     match &reading.failure {

@@ -32,7 +32,7 @@ pub use capture::{Captured, Report, capture, file_properties};
 pub use diff::{Difference, diff, tables_of};
 pub use files::Files;
 pub use missing::of_query;
-pub use recorder::{How, Interval, Progress, Recorded, Recorder, Settings, TableProgress, coverage};
+pub use recorder::{How, Interval, Progress, Recorder, Settings, TableProgress, TableReading, coverage};
 pub use schema::Schema;
 pub use table::CAPTURED_AT;
 
@@ -160,7 +160,9 @@ pub enum Error {
         writer: String,
     },
     /// A write that failed has arrived all the same.
-    #[error("{table}: an earlier write of `{writer}` was complete although its response was lost; read its open versions again")]
+    #[error(
+        "{table}: an earlier write of `{writer}` was complete although its response was lost; read its open versions again"
+    )]
     Unsettled {
         /// The table.
         table: String,

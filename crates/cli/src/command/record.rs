@@ -7,7 +7,7 @@ use arrow_array::{Float64Array, RecordBatch, StringArray, UInt64Array};
 use arrow_schema::{DataType, Field, Schema};
 use indago::Warning;
 use indago::config::Location;
-use indago::store::{self, Recorded};
+use indago::store::{self, TableReading};
 use indago_daemon::Told;
 use indago_shell::{Style, say, visible, write_batch};
 use tokio::runtime::Runtime;
@@ -76,8 +76,8 @@ fn failed(error: store::Error) -> Error {
 }
 
 /// A line about a reading that changed something, or could not.
-fn print(reading: &Recorded) {
-    let Recorded { table, rows, added, modified, ended, .. } = reading;
+fn print(reading: &TableReading) {
+    let TableReading { table, rows, added, modified, ended, .. } = reading;
     if let Some(failure) = &reading.failure {
         say(format_args!("{table}: not recorded: {}", visible(failure)));
     }
@@ -88,7 +88,7 @@ fn print(reading: &Recorded) {
 }
 
 /// One row per table.
-fn batch(readings: &[Recorded]) -> std::result::Result<RecordBatch, arrow_schema::ArrowError> {
+fn batch(readings: &[TableReading]) -> std::result::Result<RecordBatch, arrow_schema::ArrowError> {
     let number = |name: &str| Field::new(name, DataType::UInt64, false);
     let fields = vec![
         Field::new("table", DataType::Utf8, false),
@@ -99,8 +99,8 @@ fn batch(readings: &[Recorded]) -> std::result::Result<RecordBatch, arrow_schema
         Field::new("time_ms", DataType::Float64, false),
         number("warnings"),
     ];
-    let numbers = |of: fn(&Recorded) -> u64| Arc::new(readings.iter().map(of).collect::<UInt64Array>());
-    let millis = |reading: &Recorded| (reading.elapsed.as_secs_f64() * 1e5).round() / 1e2;
+    let numbers = |of: fn(&TableReading) -> u64| Arc::new(readings.iter().map(of).collect::<UInt64Array>());
+    let millis = |reading: &TableReading| (reading.elapsed.as_secs_f64() * 1e5).round() / 1e2;
     RecordBatch::try_new(
         Arc::new(Schema::new(fields)),
         vec![

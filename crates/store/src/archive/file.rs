@@ -28,10 +28,10 @@ use parquet::file::properties::{EnabledStatistics, WriterProperties};
 use parquet::schema::types::ColumnPath;
 use serde_json::{Map, Value};
 
+use super::End;
 use super::columns::{Columns, IS_END, NOT_BEFORE, ORIGIN, ROW_ID, VALID_FROM, VALID_TO, WRITER, time};
 use super::log::{Add, Once, milliseconds, sha256};
 use super::place::as_directory;
-use super::End;
 
 /// Rows of a row group, and of a page.
 const GROUP: usize = 32 << 10;

@@ -14,7 +14,7 @@ use bytes::Bytes;
 use futures::{StreamExt, stream};
 use object_store::path::Path;
 use parquet::arrow::ArrowWriter;
-use parquet::arrow::arrow_reader::{ParquetRecordBatchReaderBuilder, ArrowReaderMetadata};
+use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ParquetRecordBatchReaderBuilder};
 use parquet::basic::{Compression, ZstdLevel};
 use parquet::file::metadata::KeyValue;
 use parquet::file::properties::WriterProperties;
@@ -250,7 +250,8 @@ impl Log {
                 // The checkpoint's name is only a hint. Without it, the first entry must exist.
                 let logs = self.place.list(&self.path("_delta_log")).await?;
                 if logs.iter().any(|object| object.location.filename().is_some_and(|name| name.ends_with(".json"))) {
-                    return Err(self.broken(&self.entry(0), "the first entry of the log is missing, and there is no checkpoint"));
+                    return Err(self
+                        .broken(&self.entry(0), "the first entry of the log is missing, and there is no checkpoint"));
                 }
             }
             None => *known = Some(Arc::new(partial.complete(self, next - 1, entry, first)?)),
@@ -311,7 +312,8 @@ impl Log {
     /// The version that `_last_checkpoint` names.
     async fn newest_checkpoint(&self) -> Result<Option<(u64, Bytes)>> {
         let Some(bytes) = self.place.get(&self.last_checkpoint(), 1 << 20).await? else { return Ok(None) };
-        let value: Value = serde_json::from_slice(&bytes).map_err(|error| self.broken(&self.last_checkpoint(), error))?;
+        let value: Value =
+            serde_json::from_slice(&bytes).map_err(|error| self.broken(&self.last_checkpoint(), error))?;
         let Some(version) = value["version"].as_u64() else {
             return Err(self.broken(&self.last_checkpoint(), "it has no version"));
         };
@@ -408,7 +410,8 @@ impl State {
         for action in actions {
             let new = apply(log, action, &mut self.files, &mut self.removed, &mut self.last, &mut self.checkpoint)?;
             if let Some(metadata) = new {
-                let columns = Columns::parse(&metadata.schema_string).map_err(|why| log.broken(&log.entry(version), why))?;
+                let columns =
+                    Columns::parse(&metadata.schema_string).map_err(|why| log.broken(&log.entry(version), why))?;
                 (self.columns, self.metadata) = (Arc::new(columns), Arc::new(metadata));
             }
         }
@@ -602,7 +605,9 @@ fn read_checkpoint(bytes: Bytes) -> Result<Checkpoint, String> {
         let pairs = metadata.metadata().file_metadata().key_value_metadata().cloned().unwrap_or_default();
         let value = |key: &str| {
             let pair = pairs.iter().find(|pair| pair.key == key).and_then(|pair| pair.value.clone());
-            pair.ok_or_else(|| "another program wrote this checkpoint; `indago verify` shows what it changed".to_owned())
+            pair.ok_or_else(|| {
+                "another program wrote this checkpoint; `indago verify` shows what it changed".to_owned()
+            })
         };
         let last = serde_json::from_str(&value(LAST)?).map_err(|error| error.to_string())?;
         let reader = ParquetRecordBatchReaderBuilder::new_with_metadata(bytes, metadata.clone()).build();
@@ -618,7 +623,8 @@ fn read_checkpoint(bytes: Bytes) -> Result<Checkpoint, String> {
         }
         Ok((actions, value(ENTRY)?, last))
     };
-    std::panic::catch_unwind(std::panic::AssertUnwindSafe(read)).unwrap_or_else(|_| Err("the file is damaged".to_owned()))
+    std::panic::catch_unwind(std::panic::AssertUnwindSafe(read))
+        .unwrap_or_else(|_| Err("the file is damaged".to_owned()))
 }
 
 /// A value that is computed once for a file.

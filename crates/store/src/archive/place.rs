@@ -44,7 +44,8 @@ impl Place {
     pub(super) fn new(location: &str) -> Result<Self> {
         let failed = |why: String| Error::Location { location: location.to_owned(), why };
         let shown: Arc<str> = location.into();
-        let Some(url) = is_url(location).then(|| Url::parse(location)).transpose().map_err(|e| failed(e.to_string()))?
+        let Some(url) =
+            is_url(location).then(|| Url::parse(location)).transpose().map_err(|e| failed(e.to_string()))?
         else {
             return Ok(Place { location: shown, store: Arc::new(Folder::new(location.into()).map_err(failed)?) });
         };
@@ -55,9 +56,8 @@ impl Place {
         if !url.username().is_empty() && !matches!(url.scheme(), "abfs" | "abfss") || url.password().is_some() {
             return Err(failed("a URL with a user or password; use the environment variables of the cloud".to_owned()));
         }
-        let parsed = ObjectStoreScheme::parse(&url).map_err(|_| {
-            failed(format!("`{}` is not a kind of object store; use s3, gs, az or abfss", url.scheme()))
-        });
+        let parsed = ObjectStoreScheme::parse(&url)
+            .map_err(|_| failed(format!("`{}` is not a kind of object store; use s3, gs, az or abfss", url.scheme())));
         let (scheme, prefix) = parsed?;
         let options = ClientOptions::new().with_connect_timeout(CONNECT);
         let store: Result<Arc<dyn ObjectStore>, object_store::Error> = match scheme {
@@ -217,7 +217,12 @@ impl fmt::Display for Folder {
 
 #[async_trait]
 impl ObjectStore for Folder {
-    async fn put_opts(&self, location: &Path, payload: PutPayload, options: PutOptions) -> object_store::Result<PutResult> {
+    async fn put_opts(
+        &self,
+        location: &Path,
+        payload: PutPayload,
+        options: PutOptions,
+    ) -> object_store::Result<PutResult> {
         let root = self.root.clone();
         let path = location.parts().fold(root.clone(), |path, part| path.join(part.as_ref()));
         let work = move || write(&root, &path, &payload, options.mode == PutMode::Create);

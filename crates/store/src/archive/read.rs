@@ -140,7 +140,10 @@ impl Scan {
         }
         let own = read.columns.iter().map(|name| {
             let field = table.field_with_name(name).or_else(|_| recorded.field_with_name(name));
-            field.map_or_else(|_| Field::new(name, arrow_schema::DataType::Utf8View, true), |field| field.clone().with_nullable(true))
+            field.map_or_else(
+                |_| Field::new(name, arrow_schema::DataType::Utf8View, true),
+                |field| field.clone().with_nullable(true),
+            )
         });
         let version = version_schema();
         let version = version.fields().iter().map(|field| field.as_ref().clone());
@@ -167,7 +170,8 @@ impl Scan {
                 let none = Ends::new();
                 let to = sender.clone();
                 let work = move || scan.guarded(|| scan.read_file(&file, ends.get(&file.writer).unwrap_or(&none), &to));
-                own.after(&shown, own.runtime.spawn_blocking(work).await.unwrap_or(Err(Trouble::Stopped)), &sender).await
+                own.after(&shown, own.runtime.spawn_blocking(work).await.unwrap_or(Err(Trouble::Stopped)), &sender)
+                    .await
             }
         });
         let mut reads = stream::iter(reads).buffer_unordered(parallel);
@@ -204,9 +208,8 @@ impl Scan {
             return false;
         }
         let starts_by = |time: Timestamp| file.from.is_none_or(|(least, _)| least <= time.0);
-        let ends_after = |time: Timestamp| {
-            file.open > 0 || file.ends > 0 || file.to.is_none_or(|(_, greatest)| greatest > time.0)
-        };
+        let ends_after =
+            |time: Timestamp| file.open > 0 || file.ends > 0 || file.to.is_none_or(|(_, greatest)| greatest > time.0);
         match self.wanted {
             Wanted::Open => file.open > 0 || file.ends > 0,
             Wanted::Span(Span::AsOf(time)) => starts_by(time) && ends_after(time),
@@ -232,14 +235,16 @@ impl Scan {
         sender: &mpsc::Sender<Result<Piece>>,
     ) -> Result<HashSet<String>> {
         let unread = files.iter().filter(|file| file.ends > 0 && file.read_ends.get().is_none()).cloned();
-        let reads: Vec<_> = unread.map(|file| {
-            let scan = self.clone();
-            async move {
-                let own = file.clone();
-                let read = self.runtime.spawn_blocking(move || scan.guarded(|| scan.ends_of(&own))).await;
-                (file, read.unwrap_or(Err(Trouble::Stopped)))
-            }
-        }).collect();
+        let reads: Vec<_> = unread
+            .map(|file| {
+                let scan = self.clone();
+                async move {
+                    let own = file.clone();
+                    let read = self.runtime.spawn_blocking(move || scan.guarded(|| scan.ends_of(&own))).await;
+                    (file, read.unwrap_or(Err(Trouble::Stopped)))
+                }
+            })
+            .collect();
         let mut damaged = HashSet::new();
         let mut reads = stream::iter(reads).buffer_unordered(parallel);
         while let Some((file, read)) = reads.next().await {
@@ -300,7 +305,8 @@ impl Scan {
         let mut ends = Vec::new();
         for group in groups {
             let read = |batch: RecordBatch| {
-                let times = |name| batch.column_by_name(name).map(|array| array.as_primitive::<TimestampMicrosecondType>());
+                let times =
+                    |name| batch.column_by_name(name).map(|array| array.as_primitive::<TimestampMicrosecondType>());
                 let ids = batch.column_by_name(ROW_ID).map(|array| array.as_primitive::<Int64Type>());
                 let is_end = batch.column_by_name(IS_END).map(|array| array.as_boolean());
                 let (Some(from), Some(to), Some(ids), Some(is_end)) = (times(VALID_FROM), times(VALID_TO), ids, is_end)
@@ -322,7 +328,8 @@ impl Scan {
         let opened = self.open(file)?;
         let Opened { input, metadata } = &opened;
         // Statistics of a column with values of several types say nothing.
-        let filters: Vec<Arc<dyn RowFilter>> = self.filters.iter().filter(|filter| self.can_prune(&***filter)).cloned().collect();
+        let filters: Vec<Arc<dyn RowFilter>> =
+            self.filters.iter().filter(|filter| self.can_prune(&***filter)).cloned().collect();
         let renamed = self.stored_table();
         let pruning = Pruning { file: metadata, table: &renamed, filters: &filters };
         let versions = opened.groups(file, false);
@@ -392,7 +399,8 @@ impl Scan {
         let ranges = ranges(metadata.metadata(), group, &mask, rows.as_ref());
         input.read_ahead(&ranges).map_err(|error| self.trouble(input, file, &error))?;
         let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(input.clone(), metadata.clone());
-        let mut builder = builder.with_row_groups(vec![group]).with_projection(mask).with_batch_size(self.read.batch_size);
+        let mut builder =
+            builder.with_row_groups(vec![group]).with_projection(mask).with_batch_size(self.read.batch_size);
         if let Some(rows) = rows {
             builder = builder.with_row_selection(rows);
         }
@@ -415,7 +423,9 @@ impl Scan {
     ) -> Result<RecordBatch, Trouble> {
         let missing = || Trouble::Damaged("a column of versions is missing".to_owned());
         let column = |name| batch.column_by_name(name).ok_or_else(missing);
-        let time = |name| column(name).and_then(|array| array.as_primitive_opt::<TimestampMicrosecondType>().ok_or_else(missing));
+        let time = |name| {
+            column(name).and_then(|array| array.as_primitive_opt::<TimestampMicrosecondType>().ok_or_else(missing))
+        };
         let (from, to, rows) = (time(VALID_FROM)?, time(VALID_TO)?, batch.num_rows());
         let ids = column(ROW_ID)?.as_primitive_opt::<Int64Type>().ok_or_else(missing)?;
         let ended = |row: usize| match to.is_valid(row) {
@@ -431,7 +441,8 @@ impl Scan {
         }
         let mut values: HashMap<&str, ArrayRef> = HashMap::new();
         for name in &self.names {
-            let stored = self.state.columns.all(name).filter_map(|column| batch.column_by_name(&column.stored)).cloned();
+            let stored =
+                self.state.columns.all(name).filter_map(|column| batch.column_by_name(&column.stored)).cloned();
             let field = self.output.fields().iter().skip(6).find(|field| field.name() == name);
             let wanted = match (field, self.table.field_with_name(name)) {
                 (Some(field), _) => field.data_type(),

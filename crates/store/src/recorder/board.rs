@@ -197,9 +197,7 @@ fn lock(directory: &Path, writer: &str) -> Result<Option<fs::File>> {
 
 /// A number that no other recorder has.
 fn random() -> String {
-    use std::hash::{BuildHasher, Hasher};
-    let half = || std::collections::hash_map::RandomState::new().build_hasher().finish();
-    format!("{:016x}{:016x}", half(), half())
+    hex::encode(rand::random::<[u8; 16]>())
 }
 
 async fn heartbeat(archive: &Archive, writer: &str) -> Result<Option<Heartbeat>> {

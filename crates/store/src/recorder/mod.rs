@@ -9,6 +9,9 @@ mod plan;
 mod redact;
 mod unit;
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 use std::pin::pin;
@@ -26,7 +29,7 @@ use tokio::time::Instant;
 
 pub use board::coverage;
 pub use coverage::{How, Interval};
-pub use unit::Recorded;
+pub use unit::TableReading;
 
 use crate::archive::Archive;
 use crate::{Error, Result};
@@ -75,7 +78,7 @@ pub struct TableProgress {
     /// Versions of rows that were written.
     pub versions: u64,
     /// The last reading.
-    pub last: Recorded,
+    pub last: TableReading,
 }
 
 impl Progress {
@@ -84,7 +87,7 @@ impl Progress {
         self.0.lock().clone()
     }
 
-    fn add(&self, recorded: &Recorded) {
+    fn add(&self, recorded: &TableReading) {
         let mut tables = self.0.lock();
         let table = tables.entry(recorded.table.clone()).or_default();
         table.readings += 1;
@@ -154,7 +157,7 @@ impl Recorder {
     }
 
     /// Reads each table once.
-    pub async fn once(&mut self, mut told: impl FnMut(&Recorded)) -> Result<()> {
+    pub async fn once(&mut self, mut told: impl FnMut(&TableReading)) -> Result<()> {
         for unit in &mut self.units {
             unit.plan.how = match unit.plan.how {
                 coverage::How::Event => coverage::How::Event,
@@ -175,10 +178,10 @@ impl Recorder {
     pub async fn run(
         self,
         cancel: impl Future<Output = ()>,
-        told: impl Fn(&Recorded) + Send + Sync + 'static,
+        told: impl Fn(&TableReading) + Send + Sync + 'static,
     ) -> Result<()> {
         let Recorder { common, board, units, progress, .. } = self;
-        let told: Arc<dyn Fn(&Recorded) + Send + Sync> = Arc::new(told);
+        let told: Arc<dyn Fn(&TableReading) + Send + Sync> = Arc::new(told);
         let permits = Arc::new(Semaphore::new(CONCURRENCY));
         let mut wakers: BTreeMap<String, Vec<Arc<Notify>>> = BTreeMap::new();
         let mut tasks: JoinSet<Result<()>> = JoinSet::new();
@@ -239,7 +242,7 @@ async fn record(
     permits: &Semaphore,
     wake: &Notify,
     progress: &Progress,
-    told: &(dyn Fn(&Recorded) + Send + Sync),
+    told: &(dyn Fn(&TableReading) + Send + Sync),
 ) -> Result<()> {
     let every = unit.plan.every;
     let mut due = Instant::now();

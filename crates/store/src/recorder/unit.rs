@@ -42,7 +42,7 @@ const EVENT_TIMES: [&str; 2] = ["at", "time"];
 /// Result of a reading of a table.
 #[derive(Debug, Clone, Default)]
 #[non_exhaustive]
-pub struct Recorded {
+pub struct TableReading {
     /// The table.
     pub table: String,
     /// When it was read.
@@ -146,12 +146,13 @@ impl Unit {
 
     /// Reads the table once and writes what is different. Returns the intervals that are over. An error means that
     /// another recorder has taken over.
-    pub(super) async fn read(&mut self, common: &Common) -> Result<(Recorded, Vec<Interval>)> {
+    pub(super) async fn read(&mut self, common: &Common) -> Result<(TableReading, Vec<Interval>)> {
         let began = Instant::now();
         let moment = self.moments.next(common.clock.now());
         let late = self.late(&moment);
         self.number += 1;
-        let mut recorded = Recorded { table: self.plan.name().to_owned(), at: Some(moment.at), ..Recorded::default() };
+        let mut recorded =
+            TableReading { table: self.plan.name().to_owned(), at: Some(moment.at), ..TableReading::default() };
         let lacks = match self.write_difference(common, &moment, &mut recorded).await {
             Ok(lacks) => lacks,
             Err(error @ Error::OtherWriter { .. }) => return Err(error),
@@ -304,7 +305,7 @@ impl Unit {
         &mut self,
         common: &Common,
         moment: &Moment,
-        recorded: &mut Recorded,
+        recorded: &mut TableReading,
     ) -> Result<Vec<Option<Lack>>> {
         if self.live.is_none() {
             self.load(common, moment.at).await?;
@@ -323,12 +324,13 @@ impl Unit {
         };
         let mut opened = Opened::default();
         let mut events = Vec::new();
+        let name = self.plan.name().to_owned();
+        let failed = |source| Error::Compare { table: name.clone(), source };
         if let Some(query) = &query {
             let mut batches = query.stream();
             while let Some(batch) = batches.next().await {
                 match batch {
                     Ok(batch) => {
-                        let failed = |source| Error::Compare { table: self.plan.name().to_owned(), source };
                         let batch = self.redaction.apply(batch).map_err(failed)?;
                         recorded.rows += batch.num_rows() as u64;
                         let slices = self.slices_of(common, &query.coverage(), &batch, at).map_err(failed)?;
@@ -374,7 +376,6 @@ impl Unit {
             let absents: Vec<Absent> = (0..self.tracks.len() as u32).map(absent).collect();
             let absent = |slice: u32| absents.get(slice as usize).copied().unwrap_or(Absent::Unknown);
             let (ended, restored) = live.finish(absent);
-            let failed = |source| Error::Compare { table: self.plan.name().to_owned(), source };
             let modified = without_rows(opened.modified, &restored).map_err(failed)?;
             recorded.added += rows_of(&opened.added);
             recorded.modified = rows_of(&modified);
