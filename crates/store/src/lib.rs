@@ -32,7 +32,7 @@ pub use capture::{Captured, Report, capture, file_properties};
 pub use diff::{Difference, diff, tables_of};
 pub use files::Files;
 pub use missing::of_query;
-pub use recorder::{How, Interval, Progress, Recorder, Settings, TableProgress, TableReading, coverage};
+pub use recorder::{How, Interval, Progress, Recorder, Settings, TableProgress, TableReading, coverage, is_recorded};
 pub use schema::Schema;
 pub use table::CAPTURED_AT;
 

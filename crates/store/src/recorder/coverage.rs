@@ -135,6 +135,9 @@ impl Track {
             .map(Lack::parts)
             .map_or((None, None), |(missing, reason)| (Some(missing.to_owned()), Some(reason.to_owned())));
         let is_first = self.interval.readings == 0;
+        if is_first {
+            self.interval.from = at;
+        }
         // Another recorder, with other settings.
         let other = (self.interval.how != how && how != How::Capture).then_some("the recorder was not running");
         if let Some(late) = late.or(other).filter(|_| !is_first) {
