@@ -365,11 +365,11 @@ impl Unit {
         let number = self.number;
         let absent = |slice: u32| match (lacks.get(slice as usize), self.tracks.get(slice as usize)) {
             (Some(None), _) => Absent::Ended,
-            (Some(Some(lack @ Lack::Standing { .. })), Some(track)) => match track.since(Some(lack), number) {
-                // It was so before: rows of any reading of this recorder or of the one before it.
-                since if since < number => Absent::EndedSince(live_reading(&live, number, since)),
-                _ => Absent::EndedSince(live.reading()),
-            },
+            (Some(Some(lack @ Lack::Standing { .. })), Some(track)) => {
+                let (since, time) = track.since(Some(lack), number, at);
+                // Readings of the state are counted from the time when it was read from the store.
+                Absent::EndedSince(live.reading().saturating_sub(number - since).max(1), time)
+            }
             _ => Absent::Unknown,
         };
         if self.plan.table.spec().events {
@@ -568,11 +568,6 @@ impl Unit {
         writer.retain(&keep, now).await?;
         Ok(())
     }
-}
-
-/// The number of a reading in the state, which is read from the store again after errors.
-fn live_reading(live: &Live, number: u32, since: u32) -> u32 {
-    live.reading().saturating_sub(number - since)
 }
 
 fn rows_of(batches: &[RecordBatch]) -> u64 {
