@@ -147,7 +147,9 @@ pub enum Error {
         writer: String,
     },
     /// A write that failed has arrived all the same.
-    #[error("{table}: an earlier write of `{writer}` was complete although its response was lost; read its open versions again")]
+    #[error(
+        "{table}: an earlier write of `{writer}` was complete although its response was lost; read its open versions again"
+    )]
     Unsettled {
         /// The table.
         table: String,

@@ -84,7 +84,8 @@ impl Columns {
             if self.newest(&other.name).is_none_or(|known| known.data_type != other.data_type) {
                 match self.list.iter().position(|c| c.name == other.name && c.data_type == other.data_type) {
                     // A type that was changed back: its newest values are the last of the list.
-                    Some(at) if !self.list[at..].iter().any(|c| c.name == other.name && c.data_type != other.data_type) => {}
+                    Some(at)
+                        if !self.list[at..].iter().any(|c| c.name == other.name && c.data_type != other.data_type) => {}
                     _ => self.add(&other.name, other.data_type.clone()),
                 }
             }
@@ -97,10 +98,8 @@ impl Columns {
         let plain: String = name.chars().map(|character| if allowed(character) { character } else { '_' }).collect();
         let plain = if plain.is_empty() { "column".to_owned() } else { plain };
         let versions = VERSION.fields().iter().map(|field| field.name().as_str()).chain([IS_END]);
-        let taken: Vec<String> = versions
-            .chain(self.list.iter().map(|column| column.stored.as_str()))
-            .map(str::to_lowercase)
-            .collect();
+        let taken: Vec<String> =
+            versions.chain(self.list.iter().map(|column| column.stored.as_str())).map(str::to_lowercase).collect();
         let names = std::iter::once(plain.clone()).chain((2..).map(|number| format!("{plain}_{number}")));
         let mut free = names.filter(|name| !taken.contains(&name.to_lowercase()));
         let stored = free.next().expect("there are more numbers than columns");
@@ -141,14 +140,14 @@ impl Columns {
             _ => field.as_ref().clone(),
         });
         let own = self.list.iter().map(|column| Field::new(&column.stored, column.data_type.clone(), true));
-        Arc::new(Schema::new(version.chain([Field::new(IS_END, DataType::Boolean, false)]).chain(own).collect::<Vec<_>>()))
+        Arc::new(Schema::new(
+            version.chain([Field::new(IS_END, DataType::Boolean, false)]).chain(own).collect::<Vec<_>>(),
+        ))
     }
 
     /// Delta's `schemaString`.
     pub(super) fn to_json(&self) -> String {
-        let field = |name: &str, data_type: &DataType, metadata: Value| {
-            json!({ "name": name, "type": delta_type(data_type), "nullable": true, "metadata": metadata })
-        };
+        let field = |name: &str, data_type: &DataType, metadata: Value| json!({ "name": name, "type": delta_type(data_type), "nullable": true, "metadata": metadata });
         let version = VERSION.fields().iter().map(|f| field(f.name(), f.data_type(), json!({})));
         let own = self.list.iter().map(|column| {
             let mut metadata = Map::new();
@@ -271,7 +270,8 @@ fn arrow_type(value: &Value) -> Option<DataType> {
         }
         "struct" => {
             let fields = value["fields"].as_array()?.iter();
-            let fields = fields.map(|field| Some(Field::new(field["name"].as_str()?, arrow_type(&field["type"])?, true)));
+            let fields =
+                fields.map(|field| Some(Field::new(field["name"].as_str()?, arrow_type(&field["type"])?, true)));
             DataType::Struct(fields.collect::<Option<Vec<_>>>()?.into())
         }
         _ => return None,
@@ -300,14 +300,16 @@ pub(super) fn to_stored(array: &ArrayRef, stored: &DataType) -> Result<ArrayRef,
 fn to_stored_nested(array: &ArrayRef, stored: &DataType) -> Result<ArrayRef, ArrowError> {
     let renamed = |stored: &DataType| make_renamed(array, stored);
     match (array.data_type(), stored) {
-        (DataType::List(_), DataType::List(_)) | (DataType::Map(..), DataType::Map(..)) | (DataType::Struct(_), DataType::Struct(_)) => {
-            renamed(stored)
-        }
+        (DataType::List(_), DataType::List(_))
+        | (DataType::Map(..), DataType::Map(..))
+        | (DataType::Struct(_), DataType::Struct(_)) => renamed(stored),
         (DataType::Map(..) | DataType::Struct(_), _) => cast(array, &DataType::Utf8),
         (_, DataType::List(_)) => {
             let DataType::List(element) = stored else { return cast(array, stored) };
             let plain = match array.data_type() {
-                DataType::LargeList(field) | DataType::FixedSizeList(field, _) | DataType::ListView(field)
+                DataType::LargeList(field)
+                | DataType::FixedSizeList(field, _)
+                | DataType::ListView(field)
                 | DataType::LargeListView(field) => DataType::List(field.clone()),
                 _ => DataType::List(element.clone()),
             };
@@ -333,7 +335,12 @@ fn make_renamed(array: &ArrayRef, stored: &DataType) -> Result<ArrayRef, ArrowEr
     };
     if let DataType::Struct(fields) = stored {
         let children = children?.into_iter().map(make_array).collect();
-        let rebuilt = arrow_array::StructArray::try_new_with_length(fields.clone(), children, array.nulls().cloned(), array.len())?;
+        let rebuilt = arrow_array::StructArray::try_new_with_length(
+            fields.clone(),
+            children,
+            array.nulls().cloned(),
+            array.len(),
+        )?;
         return Ok(Arc::new(rebuilt));
     }
     let rebuilt = data.into_builder().data_type(stored.clone()).child_data(children?).build()?;

@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::io::BufReader;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use arrow_json::{LineDelimitedWriter, ReaderBuilder};
@@ -14,7 +14,7 @@ use bytes::Bytes;
 use futures::{StreamExt, stream};
 use object_store::path::Path;
 use parquet::arrow::ArrowWriter;
-use parquet::arrow::arrow_reader::{ParquetRecordBatchReaderBuilder, ArrowReaderMetadata};
+use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ParquetRecordBatchReaderBuilder};
 use parquet::basic::{Compression, ZstdLevel};
 use parquet::file::metadata::KeyValue;
 use parquet::file::properties::WriterProperties;
@@ -33,7 +33,7 @@ pub(super) const FORMAT_KEY: &str = "indago.format";
 /// Key of the table's configuration: the key of row identities.
 pub(super) const ROW_KEY: &str = "indago.row_key";
 /// The most bytes of an entry or a checkpoint.
-const LARGEST: u64 = 1 << 30;
+pub(super) const LARGEST: u64 = 1 << 30;
 /// Entries that are read at the same time when a table is opened.
 const AT_ONCE: usize = 16;
 /// Versions between checkpoints.
@@ -174,14 +174,13 @@ struct Partial {
 #[derive(Debug)]
 pub(super) struct Log {
     pub(super) place: Place,
-    pub(super) table: String,
     pub(super) root: Path,
     state: tokio::sync::Mutex<Option<Arc<State>>>,
 }
 
 impl Log {
     pub(super) fn new(place: Place, table: &str) -> Self {
-        Log { place, table: table.to_owned(), root: Path::from(as_directory(table)), state: Default::default() }
+        Log { place, root: Path::from(as_directory(table)), state: Default::default() }
     }
 
     pub(super) fn path(&self, name: &str) -> Path {
@@ -250,7 +249,8 @@ impl Log {
                 // The checkpoint's name is only a hint. Without it, the first entry must exist.
                 let logs = self.place.list(&self.path("_delta_log")).await?;
                 if logs.iter().any(|object| object.location.filename().is_some_and(|name| name.ends_with(".json"))) {
-                    return Err(self.broken(&self.entry(0), "the first entry of the log is missing, and there is no checkpoint"));
+                    return Err(self
+                        .broken(&self.entry(0), "the first entry of the log is missing, and there is no checkpoint"));
                 }
             }
             None => *known = Some(Arc::new(partial.complete(self, next - 1, entry, first)?)),
@@ -311,7 +311,8 @@ impl Log {
     /// The version that `_last_checkpoint` names.
     async fn newest_checkpoint(&self) -> Result<Option<(u64, Bytes)>> {
         let Some(bytes) = self.place.get(&self.last_checkpoint(), 1 << 20).await? else { return Ok(None) };
-        let value: Value = serde_json::from_slice(&bytes).map_err(|error| self.broken(&self.last_checkpoint(), error))?;
+        let value: Value =
+            serde_json::from_slice(&bytes).map_err(|error| self.broken(&self.last_checkpoint(), error))?;
         let Some(version) = value["version"].as_u64() else {
             return Err(self.broken(&self.last_checkpoint(), "it has no version"));
         };
@@ -408,7 +409,8 @@ impl State {
         for action in actions {
             let new = apply(log, action, &mut self.files, &mut self.removed, &mut self.last, &mut self.checkpoint)?;
             if let Some(metadata) = new {
-                let columns = Columns::parse(&metadata.schema_string).map_err(|why| log.broken(&log.entry(version), why))?;
+                let columns =
+                    Columns::parse(&metadata.schema_string).map_err(|why| log.broken(&log.entry(version), why))?;
                 (self.columns, self.metadata) = (Arc::new(columns), Arc::new(metadata));
             }
         }
@@ -602,7 +604,9 @@ fn read_checkpoint(bytes: Bytes) -> Result<Checkpoint, String> {
         let pairs = metadata.metadata().file_metadata().key_value_metadata().cloned().unwrap_or_default();
         let value = |key: &str| {
             let pair = pairs.iter().find(|pair| pair.key == key).and_then(|pair| pair.value.clone());
-            pair.ok_or_else(|| "another program wrote this checkpoint; `indago verify` shows what it changed".to_owned())
+            pair.ok_or_else(|| {
+                "another program wrote this checkpoint; `indago verify` shows what it changed".to_owned()
+            })
         };
         let last = serde_json::from_str(&value(LAST)?).map_err(|error| error.to_string())?;
         let reader = ParquetRecordBatchReaderBuilder::new_with_metadata(bytes, metadata.clone()).build();
@@ -618,8 +622,11 @@ fn read_checkpoint(bytes: Bytes) -> Result<Checkpoint, String> {
         }
         Ok((actions, value(ENTRY)?, last))
     };
-    std::panic::catch_unwind(std::panic::AssertUnwindSafe(read)).unwrap_or_else(|_| Err("the file is damaged".to_owned()))
+    std::panic::catch_unwind(std::panic::AssertUnwindSafe(read))
+        .unwrap_or_else(|_| Err("the file is damaged".to_owned()))
 }
 
-/// A value that is computed once for a file.
-pub(super) type Once<T> = OnceLock<T>;
+/// The SHA-256 of the entry that a checkpoint is of.
+pub(super) fn checkpoint_entry(bytes: Bytes) -> Result<String, String> {
+    read_checkpoint(bytes).map(|(_, entry, _)| entry)
+}

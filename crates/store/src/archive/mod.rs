@@ -147,7 +147,13 @@ pub struct Changes {
 impl Archive {
     /// Opens a path or a URL (`s3://`, `gs://`, `az://`, `file://`). Creates nothing, so the location may be empty.
     pub async fn open(location: &str) -> Result<Archive> {
-        Self::at(Place::new(location)?).await
+        Self::open_with(location, &[]).await
+    }
+
+    /// Opens a path or a URL. Options are those of the object store, by the names that its environment variables have
+    /// (`AWS_REGION`, `AZURE_STORAGE_ACCOUNT_KEY`). They come before the environment's.
+    pub async fn open_with(location: &str, options: &[(String, String)]) -> Result<Archive> {
+        Self::at(Place::with(location, options)?).await
     }
 
     async fn at(place: Place) -> Result<Archive> {
@@ -173,7 +179,8 @@ impl Archive {
     pub async fn tables(&self) -> Result<Vec<String>> {
         let listed = self.place.store.list_with_delimiter(None).await;
         let listed = listed.map_err(|error| self.place.failed(&Path::default(), error))?;
-        let names = listed.common_prefixes.iter().filter_map(|path| path.parts().last().map(|part| part.as_ref().to_owned()));
+        let names =
+            listed.common_prefixes.iter().filter_map(|path| path.parts().last().map(|part| part.as_ref().to_owned()));
         let mut tables: Vec<String> =
             names.filter(|name| !name.starts_with(['_', '.'])).filter_map(|name| of_directory(&name)).collect();
         tables.sort_unstable();
