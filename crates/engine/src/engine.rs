@@ -717,6 +717,11 @@ impl Engine {
             plan => plan,
         };
         if let Some(moment) = written.as_of {
+            if options.consumer.is_some() {
+                // A consumer's queries share their session with those of others.
+                let error = Error::new(Code::Unsupported, "`SET` and `RESET` are not supported in scheduled queries");
+                return Err(error.with_help("write FOR SYSTEM_TIME AS OF after the tables").in_sql(sql));
+            }
             self.set_as_of(moment);
         }
         let functions = &self.0.registry.functions;

@@ -15,9 +15,7 @@ use arrow_schema::{ArrowError, DataType, Field, Fields};
 use arrow_select::filter::filter_record_batch;
 use arrow_select::interleave::interleave;
 use futures::StreamExt;
-use indago_table::{
-    ColumnSpec, Kind, Period, Reading, Result, ScanContext, Sink, Slice, Table, TableSpec, Timestamp,
-};
+use indago_table::{ColumnSpec, Kind, Period, Reading, Result, ScanContext, Sink, Slice, Table, TableSpec, Timestamp};
 
 use crate::archive::Snapshot;
 
@@ -72,7 +70,12 @@ impl ChangesTable {
         let before = vec![
             at,
             column("op", Kind::Text, false, "`added`, `modified` or `removed`."),
-            column("changed", Kind::TextList, true, "Names of the columns that changed. NULL unless the row was modified."),
+            column(
+                "changed",
+                Kind::TextList,
+                true,
+                "Names of the columns that changed. NULL unless the row was modified.",
+            ),
             column(
                 "not_before",
                 Kind::Timestamp,

@@ -65,7 +65,8 @@ impl Slot<'_> {
     /// The last reading up to a time, and the first one after it.
     fn nearest(&self, time: Timestamp) -> (Option<Timestamp>, Option<Timestamp>) {
         // A time within an interval is between two of its readings.
-        let before = self.readings().filter(|interval| interval.from <= time).map(|interval| interval.to.min(time)).max();
+        let before =
+            self.readings().filter(|interval| interval.from <= time).map(|interval| interval.to.min(time)).max();
         let after = self.readings().map(|interval| interval.from).filter(|from| *from > time).min();
         (before, after)
     }
@@ -105,7 +106,8 @@ fn micros(duration: Duration) -> i64 {
 fn tell_unrecorded(scan: &Scan, table: &str, slots: &[Slot<'_>]) -> bool {
     if slots.is_empty() {
         let location = &scan.recorded.location;
-        let message = format!("table `{table}` is not recorded in {location}; `[record]` in the configuration names tables");
+        let message =
+            format!("table `{table}` is not recorded in {location}; `[record]` in the configuration names tables");
         scan.warn(Outcome::Missing, "", message, Completeness::Failed);
     }
     !slots.is_empty()
@@ -189,7 +191,12 @@ impl CoverageTable {
                 "The slice: a cluster, an account and region, a repository, a host; empty for a table with one slice.",
             ),
             column("slice", Kind::TextMap, false, "Values that all rows of the slice have, by column."),
-            column("start_time", Kind::Timestamp, false, "First reading; for a gap, the last complete reading before it."),
+            column(
+                "start_time",
+                Kind::Timestamp,
+                false,
+                "First reading; for a gap, the last complete reading before it.",
+            ),
             column(
                 "end_time",
                 Kind::Timestamp,
@@ -197,7 +204,12 @@ impl CoverageTable {
                 "Last reading so far; for a gap, the next complete reading, or the last attempt so far.",
             ),
             column("how", Kind::Text, false, "How it was read: `poll`, `watch`, `event` or `capture`."),
-            column("every", Kind::Double, true, "Time between two readings, in seconds. NULL if it was read once or watched."),
+            column(
+                "every",
+                Kind::Double,
+                true,
+                "Time between two readings, in seconds. NULL if it was read once or watched.",
+            ),
             column("readings", Kind::BigInt, false, "Number of readings."),
             column("gap", Kind::Text, true, "Why rows are missing. NULL if the interval was recorded completely."),
         ];

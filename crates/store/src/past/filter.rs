@@ -83,9 +83,8 @@ impl InKeys {
                 is_between(value(minima), value(maxima))
             }
             DataType::Timestamp(..) => {
-                let value = |values: &dyn Array| {
-                    Some(values.as_primitive_opt::<TimestampMicrosecondType>()?.value(group))
-                };
+                let value =
+                    |values: &dyn Array| Some(values.as_primitive_opt::<TimestampMicrosecondType>()?.value(group));
                 is_between(value(minima)?, value(maxima)?)
             }
             _ => return None,

@@ -10,6 +10,7 @@ mod table;
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -45,6 +46,13 @@ impl Recorded {
         Arc::new(Recorded::new(location.into(), OnceCell::new()))
     }
 
+    /// The names of the recorded tables in a directory; none if it is a directory of something else.
+    pub fn names_in(dir: &Path) -> Vec<String> {
+        let entries = std::fs::read_dir(dir).into_iter().flatten().flatten();
+        let recorded = entries.filter(|entry| entry.path().join("_delta_log").is_dir());
+        recorded.filter_map(|entry| entry.file_name().into_string().ok()).collect()
+    }
+
     /// The recorded tables of an archive.
     pub fn open(archive: Archive) -> Arc<Self> {
         Arc::new(Recorded::new(archive.location().to_owned(), OnceCell::new_with(Some(archive))))
@@ -78,7 +86,9 @@ impl Recorded {
             let is_stored = names.iter().any(|name| *name == stored_name(spec));
             is_stored.then(|| Arc::new(table::PastTable::stored(self.clone(), spec)) as TableRef)
         };
-        self.known.lock().extend(known.iter().map(|table| (table.spec().name.to_string(), Arc::new(table.spec().clone()))));
+        self.known
+            .lock()
+            .extend(known.iter().map(|table| (table.spec().name.to_string(), Arc::new(table.spec().clone()))));
         known.iter().filter_map(table).collect()
     }
 

@@ -7,8 +7,8 @@ use std::sync::atomic::Ordering;
 use arrow_array::{ArrayRef, RecordBatch, RecordBatchOptions};
 use arrow_schema::{ArrowError, SchemaRef};
 use arrow_select::filter::filter_record_batch;
-use futures::stream::BoxStream;
 use futures::StreamExt;
+use futures::stream::BoxStream;
 use indago_table::{Completeness, Error, Outcome, Result, RowFilter, ScanContext, Sink, TableSpec, Warning};
 
 use crate::archive::{Piece, Read, Snapshot, Span};

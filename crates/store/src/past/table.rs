@@ -3,8 +3,8 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use arrow_array::cast::AsArray;
 use arrow_array::RecordBatch;
+use arrow_array::cast::AsArray;
 use arrow_cast::cast;
 use arrow_schema::DataType;
 use futures::StreamExt;
@@ -110,7 +110,8 @@ impl Named {
         if self.unseen.is_empty() {
             return Ok(());
         }
-        let texts = cast(rows.column(versions + self.position), &DataType::Utf8View).map_err(|error| malformed(&error))?;
+        let texts =
+            cast(rows.column(versions + self.position), &DataType::Utf8View).map_err(|error| malformed(&error))?;
         texts.as_string_view().iter().flatten().for_each(|text| _ = self.unseen.remove(text));
         Ok(())
     }
