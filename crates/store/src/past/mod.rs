@@ -26,6 +26,9 @@ use crate::recorder::{self, Interval};
 /// How long the recorded intervals are used before they are read again. A join reads a table for many batches of keys.
 const FRESH: Duration = Duration::from_secs(1);
 
+/// The table of the recorder's intervals.
+const COVERAGE: &str = "coverage";
+
 /// The recorded tables of a directory or bucket, next to live tables.
 pub struct Recorded {
     location: String,
@@ -117,7 +120,10 @@ impl Recorded {
     }
 
     async fn stored_names(&self) -> Result<Vec<String>> {
-        self.archive().await?.tables().await.map_err(|error| self.failed(&error))
+        let mut names = self.archive().await?.tables().await.map_err(|error| self.failed(&error))?;
+        // The recorder's own table is the table `coverage`.
+        names.retain(|name| name != COVERAGE);
+        Ok(names)
     }
 
     async fn intervals(&self) -> Result<Arc<Vec<Interval>>> {
@@ -141,6 +147,9 @@ impl Recorded {
     async fn spec(&self, table: &str) -> Result<Option<Arc<TableSpec>>> {
         if let Some(known) = self.known.lock().get(table) {
             return Ok(Some(known.clone()));
+        }
+        if table == COVERAGE {
+            return Ok(None);
         }
         let Some(snapshot) = self.snapshot(table).await? else { return Ok(None) };
         let schema = snapshot.schema();
