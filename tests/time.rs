@@ -134,10 +134,14 @@ fn the_program_reads_what_it_recorded() {
         host.shells(&["query", &joined]),
         [("ada".into(), "/bin/bash".into()), ("eve".into(), "/bin/sh".into())]
     );
-    // The newest state in place of the live system.
+    // The newest state in place of the live system, and next to it.
     std::fs::remove_file(host.folder.path().join("root/etc/passwd")).expect("removed");
     let store = host.folder.path().join("recorded").display().to_string();
     assert_eq!(host.shells(&["--store", &store, "query", all]), expected(USERS[2]));
+    let (beside, named) = (format!("then={store}"), "SELECT username, shell FROM then.users");
+    assert_eq!(host.shells(&["--store", &beside, "query", named]), expected(USERS[2]));
+    let named = format!("{named} FOR SYSTEM_TIME AS OF '{}'", times[1]);
+    assert_eq!(host.shells(&["--store", &beside, "query", &named]), expected(USERS[1]));
 }
 
 #[test]
@@ -189,7 +193,7 @@ fn what_was_not_recorded_is_a_warning_or_an_error() {
     let keyed = host.run(&["query", "--as-of", &times[0], hashes, "--strict"]).expect(3);
     assert!(keyed.err.contains("no row with path = '/etc/shadow' was recorded"), "{}", keyed.err);
     // A table of the engine has no past.
-    let none = host.run(&["query", "SELECT * FROM engine_tables FOR SYSTEM_TIME AS OF '-1 hour'"]).expect(2);
+    let none = host.run(&["query", "SELECT * FROM engine_tables FOR SYSTEM_TIME AS OF '-1 hour'"]).expect(1);
     assert!(none.err.contains("does not depend on time"), "{}", none.err);
     // Damage costs the rows of one file.
     let data = walk(&host.folder.path().join("recorded/users"))

@@ -69,7 +69,8 @@ pub fn builder(config: &Config) -> Result<EngineBuilder, OpenError> {
             names if names.is_empty() => builder.tables(Store::open(dir, &every_table())?.into_tables()),
             names => {
                 let recorded = Recorded::at(dir.to_string_lossy());
-                with_past(builder.tables(recorded.tables(&names, &every_table())), &recorded, true)
+                let builder = builder.tables(recorded.tables(&names, &every_table())).catalog(recorded.others());
+                with_past(builder, &recorded)
             }
         },
         None => of_environments(builder, &environments(config)?, recorded(config).as_ref()),
@@ -84,7 +85,10 @@ pub fn builder(config: &Config) -> Result<EngineBuilder, OpenError> {
     });
     let mut builder = builder;
     for (schema, dir) in &config.stores {
-        builder = builder.catalog(Arc::new(Store::open_as(schema, dir, &every_table())?));
+        builder = builder.catalog(match Recorded::names_in(dir).is_empty() {
+            true => Arc::new(Store::open_as(schema, dir, &every_table())?),
+            false => Recorded::at(dir.to_string_lossy()).as_schema(schema, &every_table()),
+        });
     }
     Ok(config.views.iter().fold(builder, |builder, (name, sql)| builder.view(name, sql)))
 }
@@ -106,15 +110,14 @@ fn of_environments(
         .event_sources(registry::event_sources(environments));
     let builder = registry::catalogs(environments).into_iter().map(catalog).fold(builder, EngineBuilder::catalog);
     match recorded {
-        Some(recorded) => with_past(builder, recorded, false),
+        Some(recorded) => with_past(builder, recorded),
         None => builder,
     }
 }
 
-/// Adds the tables about the past; `stored`: and those that no live table describes.
-fn with_past(builder: EngineBuilder, recorded: &Arc<Recorded>, stored: bool) -> EngineBuilder {
-    let builder = builder.table(recorded.coverage());
-    recorded.catalogs(stored).into_iter().fold(builder, EngineBuilder::catalog)
+/// Adds the tables about the past.
+fn with_past(builder: EngineBuilder, recorded: &Arc<Recorded>) -> EngineBuilder {
+    recorded.catalogs().into_iter().fold(builder.table(recorded.coverage()), EngineBuilder::catalog)
 }
 
 /// The recorded tables of a configuration: if it records, or if its directory exists. A bucket is used if it is configured.

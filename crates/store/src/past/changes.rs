@@ -199,7 +199,7 @@ impl Reader {
         columns.extend(self.compared.iter());
         columns.sort_unstable();
         columns.dedup();
-        let mut held = self.scan.context.meter.hold(0)?;
+        let mut held = self.scan.context.hold(0)?;
         let mut found = Halves::new(window, columns);
         let mut pieces = self.scan.read(snapshot, &self.own, halves(window), &found.columns, self.filters());
         while let Some(piece) = pieces.next().await {

@@ -58,7 +58,7 @@ pub(super) fn spec_around(
         (column.nullable, column.source) = (true, None);
         (column.index, column.pattern, column.range) = (false, false, false);
         column.key_effect = KeyEffect::default();
-        column.needs = [].into();
+        column.needs = Vec::new().into();
         column
     });
     let columns = before.into_iter().chain(own_columns).chain(after).collect();
