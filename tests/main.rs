@@ -57,3 +57,4 @@ mod statements;
 mod store;
 mod strace;
 mod support;
+mod time;
