@@ -17,10 +17,11 @@ pub use indago_table::closest;
 pub use load::one_line;
 pub use section::KeyDoc;
 pub use sections::{
-    Aws, Config, Containers, Daemon, Git, Host, Kubernetes, KubernetesReads, Limits, Schedule, Sql, SqlDialect, Store,
+    Aws, Config, Containers, Daemon, Git, Host, Kubernetes, KubernetesReads, Limits, Record, Recording, Schedule, Sql,
+    SqlDialect, Store,
 };
 pub use trust::read_text;
-pub use value::{Listen, ParseValueError, Period, Size};
+pub use value::{Listen, Location, ParseValueError, Period, Size};
 
 /// Every key that a configuration file may hold, in the order of the reference page.
 pub fn reference() -> Vec<KeyDoc> {

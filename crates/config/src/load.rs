@@ -181,8 +181,10 @@ const FEWEST_CALLS: f64 = 0.001;
 /// Checks values beyond their types.
 fn check_values(source: &Source<'_>, table: &DeTable<'_>, config: &Config) -> Result<()> {
     let span_of = |path: &[&str]| span_of(table, path).unwrap_or(0..0);
-    let at_least_one: [(&[&str], bool); 11] = [
+    let at_least_one: [(&[&str], bool); 13] = [
         (&["limits", "memory"], config.limits.memory.0 > 0),
+        (&["record", "sample"], !config.record.sample.0.is_zero()),
+        (&["record", "compact"], !config.record.compact.0.is_zero()),
         (&["limits", "timeout"], config.limits.timeout.is_none_or(|timeout| !timeout.0.is_zero())),
         (&["limits", "batch_size"], config.limits.batch_size > 0),
         (&["limits", "partitions"], config.limits.partitions != Some(0)),
@@ -225,6 +227,23 @@ fn check_values(source: &Source<'_>, table: &DeTable<'_>, config: &Config) -> Re
         }
         if schedule.shard.is_some_and(|shard| !(1..=100).contains(&shard)) {
             return Err(source.wrong(at("shard"), &format!("{key}.shard"), "must be 1 to 100 percent of hosts"));
+        }
+    }
+    if config.record.writer.as_deref().is_some_and(|writer| writer.trim().is_empty()) {
+        return Err(source.wrong(span_of(&["record", "writer"]), "record.writer", "must not be empty"));
+    }
+    for (name, recording) in &config.recording {
+        let at = |key: &str| span_of(&["recording", name, key]);
+        let key = format!("recording.{name}");
+        if recording.tables.is_empty() {
+            let message = "needs `tables` with the names of tables, such as `[\"processes\", \"kubernetes_*\"]`";
+            return Err(source.wrong(span_of(&["recording", name]), &key, message));
+        }
+        if recording.every.0.is_zero() {
+            return Err(source.wrong(at("every"), &format!("{key}.every"), "must be more than 0"));
+        }
+        if recording.sample.is_some_and(|sample| sample.0.is_zero()) {
+            return Err(source.wrong(at("sample"), &format!("{key}.sample"), "must be more than 0"));
         }
     }
     Ok(())
@@ -292,6 +311,13 @@ mod tests {
             query = "SELECT 1"
             interval = 60
             snapshot = true
+            [record]
+            dir = "s3://evidence/prod"
+            retain = "90d"
+            [recording.files]
+            tables = ["file", "hash"]
+            every = "5m"
+            where = "path LIKE '/etc/%'"
         "#
         .parse()
         .expect("valid");
@@ -301,6 +327,8 @@ mod tests {
         assert_eq!(config.schedule["shells"].interval, Period::seconds(60));
         assert_eq!(config.packs["ir"], PathBuf::from("packs/ir.conf"));
         assert!(!config.containers.enabled);
+        assert_eq!(config.record.dir.0, "s3://evidence/prod");
+        assert_eq!(config.recording["files"].r#where.as_deref(), Some("path LIKE '/etc/%'"));
     }
 
     #[test]
@@ -336,6 +364,9 @@ mod tests {
             "[aws]\nregions = \"eu-west-1\"\n",
             "[kubernetes]\ncontexts = [\"ä\", 3]\n",
             "[limits]\nmemory = \"1GB\"\nmemory = \"2GB\"\n",
+            "[recording.x]\nevery = \"1m\"\n",
+            "[recording.x]\ntables = [\"t\"]\nevery = 0\n",
+            "[record]\nwriter = \"\"\n",
         ];
         let text: String = cases.iter().map(|case| format!("{case:?}\n  {}\n", error(case))).collect();
         insta::assert_snapshot!(text);
@@ -345,14 +376,18 @@ mod tests {
     fn a_file_is_named_in_its_errors_and_bases_its_paths() {
         let folder = tempfile::tempdir().expect("a folder");
         let file = folder.path().join("indago.toml");
-        std::fs::write(&file, "[git]\nroots = [\"src\", \"/abs\", \"~/home\"]\n[packs]\nir = \"ir.conf\"\n")
-            .expect("written");
+        std::fs::write(
+            &file,
+            "[git]\nroots = [\"src\", \"/abs\", \"~/home\"]\n[packs]\nir = \"ir.conf\"\n[record]\ndir = \"then\"\n",
+        )
+        .expect("written");
         let config = Config::read(&file).expect("valid");
         let roots = config.git.roots.expect("set");
         assert_eq!(roots[0], folder.path().join("src"));
         assert_eq!(roots[1], PathBuf::from("/abs"));
         assert!(roots[2].is_absolute() && roots[2].ends_with("home"));
         assert_eq!(config.packs["ir"], folder.path().join("ir.conf"));
+        assert_eq!(Path::new(&config.record.dir.0), folder.path().join("then"));
 
         std::fs::write(&file, "[git]\nrots = []\n").expect("written");
         let error = Config::read(&file).expect_err("unknown key").to_string();
@@ -397,13 +432,18 @@ mod tests {
                 if section.starts_with("schedule") {
                     text.push_str("query = \"SELECT 1\"\n");
                 }
+                if section.starts_with("recording") {
+                    text.push_str("tables = [\"t\"]\n");
+                }
             }
-            if let Some(default) = key.default {
+            // An empty list of tables is an error.
+            if let Some(default) = key.default.filter(|_| key.key != "tables") {
                 text.push_str(&format!("{} = {default}\n", key.key));
             }
         }
         let mut config: Config = text.parse().expect("the reference's own defaults");
         config.schedule.clear();
+        config.recording.clear();
         assert_eq!(config, Config::default());
     }
 }

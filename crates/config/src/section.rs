@@ -58,7 +58,7 @@ macro_rules! section {
                 let default = Self::default();
                 vec![$(crate::KeyDoc {
                     section: path.to_owned(),
-                    key: stringify!($key).to_owned(),
+                    key: stringify!($key).trim_start_matches("r#").to_owned(),
                     kind: <$type as crate::value::Value>::type_name(),
                     default: crate::value::Value::show(&default.$key),
                     description: crate::section::prose(&[$($doc),+]),

@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use crate::find;
 use crate::section::{KeyDoc, Section, section};
-use crate::value::{Listen, Period, Size, Value};
+use crate::value::{Listen, Location, Period, Size, Value};
 
 /// The complete configuration.
 #[derive(Debug, Clone, PartialEq, Default, Deserialize)]
@@ -42,6 +42,10 @@ pub struct Config {
     pub daemon: Daemon,
     /// `[schedule.<name>]`
     pub schedule: BTreeMap<String, Schedule>,
+    /// `[record]`
+    pub record: Record,
+    /// `[recording.<name>]`
+    pub recording: BTreeMap<String, Recording>,
 }
 
 section! {
@@ -241,6 +245,59 @@ section! {
     }
 }
 
+section! {
+    /// The recorder.
+    Record {
+        /// Whether `indago daemon` records. Without a section `[recording.<name>]`, it records the host, its containers,
+        /// its cluster and its account.
+        enabled: bool = false,
+        /// Directory, or URL of an object store such as `s3://bucket/path`, that the recorder writes to and that queries
+        /// of past times read.
+        dir: Location = Location::of(find::state_dir().join("recorded")),
+        /// Name of this recorder in the directory; two recorders cannot have the same. Not set: the host name.
+        writer: Option<String> = None,
+        /// Time between stored values of volatile columns, such as counters.
+        sample: Period = Period::seconds(900),
+        /// Time for which ended versions of rows are kept; `0s` is forever.
+        retain: Period = Period::seconds(30 * 86_400),
+        /// Largest size of the files of one table; the oldest are deleted first. Not set: none.
+        retain_size: Option<Size> = None,
+        /// Time between compactions of a table. Retention also runs then.
+        compact: Period = Period::seconds(3600),
+        /// Replace well-known secrets in recorded text, such as passwords in command lines and in environment variables.
+        redact_secrets: bool = true,
+        /// Regular expressions of other text that is replaced; if an expression has groups, only their text is.
+        redact: Vec<String> = Vec::new(),
+    }
+}
+
+section! {
+    /// A group of tables that are recorded in the same way.
+    Recording {
+        /// Names of tables; `*` matches any text.
+        tables: Vec<String> = Vec::new(),
+        /// Time between two readings.
+        every: Period = Period::seconds(60),
+        /// Read a table when a watch or an event reports a change of it; `every` is then the longest time without a
+        /// reading. Only for tables of Kubernetes resources and of events.
+        watch: bool = false,
+        /// Condition in SQL for the rows that are recorded: `"path LIKE '/etc/%'"`. Tables that need a constraint, such
+        /// as `file`, need it or `keys`.
+        r#where: Option<String> = None,
+        /// Query for the keys that are recorded; its column has the name of the key:
+        /// `"SELECT path FROM processes"`.
+        keys: Option<String> = None,
+        /// Columns that are not recorded.
+        without: Vec<String> = Vec::new(),
+        /// Time between stored values of volatile columns. Not set: `record.sample`.
+        sample: Option<Period> = None,
+        /// Time for which ended versions of rows are kept. Not set: `record.retain`.
+        retain: Option<Period> = None,
+        /// Largest size of the files of one table. Not set: `record.retain_size`.
+        retain_size: Option<Size> = None,
+    }
+}
+
 /// SQL dialect of queries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -333,6 +390,8 @@ pub(crate) fn sections() -> Vec<SectionDoc> {
         },
         SectionDoc { path: &["daemon"], keys: Daemon::keys("daemon") },
         SectionDoc { path: &["schedule", "*"], keys: Schedule::keys("schedule.<name>") },
+        SectionDoc { path: &["record"], keys: Record::keys("record") },
+        SectionDoc { path: &["recording", "*"], keys: Recording::keys("recording.<name>") },
     ]
 }
 
@@ -355,6 +414,7 @@ impl Config {
             .chain(of(&self.git, "git"))
             .chain(of(&self.store, "store"))
             .chain(of(&self.daemon, "daemon"))
+            .chain(of(&self.record, "record"))
             .collect()
     }
 
@@ -369,6 +429,7 @@ impl Config {
         self.git.rebase(folder);
         self.store.rebase(folder);
         self.daemon.rebase(folder);
+        self.record.rebase(folder);
         Value::rebase(&mut self.stores, folder);
         Value::rebase(&mut self.packs, folder);
         for schedule in self.schedule.values_mut() {

@@ -192,6 +192,41 @@ impl Value for Listen {
     }
 }
 
+/// A directory, or the URL of an object store.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct Location(pub String);
+
+impl Location {
+    /// A directory.
+    pub(crate) fn of(folder: PathBuf) -> Self {
+        Location(folder.to_string_lossy().into_owned())
+    }
+}
+
+impl fmt::Display for Location {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl Value for Location {
+    fn type_name() -> String {
+        "path or URL".into()
+    }
+
+    fn show(&self) -> Option<String> {
+        Some(format!("{:?}", self.0))
+    }
+
+    fn rebase(&mut self, folder: &Path) {
+        if !self.0.contains("://") {
+            let mut path = PathBuf::from(&self.0);
+            path.rebase(folder);
+            *self = Location::of(path);
+        }
+    }
+}
+
 /// Reads a value from text, or from a plain number with a given meaning.
 struct TextOr<T> {
     expected: &'static str,

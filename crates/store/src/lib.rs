@@ -11,6 +11,7 @@ mod diff;
 mod files;
 mod input;
 mod missing;
+mod past;
 mod prune;
 mod scan;
 mod schema;
@@ -27,6 +28,7 @@ pub use capture::{Captured, Report, capture, file_properties};
 pub use diff::{Difference, diff, tables_of};
 pub use files::Files;
 pub use missing::of_query;
+pub use past::Recorded;
 pub use schema::Schema;
 pub use table::CAPTURED_AT;
 
