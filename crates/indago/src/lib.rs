@@ -25,6 +25,7 @@
 mod demo;
 mod open;
 mod osquery;
+mod timeline;
 
 pub use datafusion;
 pub use datafusion::arrow;

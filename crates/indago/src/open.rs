@@ -6,9 +6,10 @@ use indago_config::{Config, SqlDialect};
 use indago_engine::{Absent, Dialect, Engine, EngineBuilder, Limits, TableRef};
 use indago_store::{Recorded, Store};
 use indago_table::{CatalogRef, Sys};
-use indago_tables_registry::{self as registry, Environments};
+use indago_tables_registry::{self as registry, Environments, links};
 
 use crate::osquery;
+use crate::timeline::Timelines;
 
 /// Why an engine could not be opened.
 #[derive(Debug, thiserror::Error)]
@@ -47,7 +48,7 @@ impl Defaults for EngineBuilder {
 
     fn with_environments(self, environments: &Environments) -> Self {
         let builder = self.tables(osquery::tables(&Config::default())).absent(of_osquery);
-        of_environments(builder, environments, None)
+        of_environments(builder, environments, None, Limits::default())
     }
 }
 
@@ -69,10 +70,11 @@ pub fn builder(config: &Config) -> Result<EngineBuilder, OpenError> {
             names if names.is_empty() => builder.tables(Store::open(dir, &every_table())?.into_tables()),
             names => {
                 let recorded = Recorded::at(dir.to_string_lossy());
-                with_past(builder.tables(recorded.tables(&names, &every_table())), &recorded, true)
+                let builder = with_past(builder.tables(recorded.tables(&names, &every_table())), &recorded, true);
+                builder.table_functions(timelines(Some((&recorded, true)), Vec::new(), limits(config)))
             }
         },
-        None => of_environments(builder, &environments(config)?, recorded(config).as_ref()),
+        None => of_environments(builder, &environments(config)?, recorded(config).as_ref(), limits(config)),
     };
     let builder = builder.absent(move |name| {
         let table = every_table().into_iter().find(|table| table.spec().name == name);
@@ -94,14 +96,18 @@ fn of_environments(
     builder: EngineBuilder,
     environments: &Environments,
     recorded: Option<&Arc<Recorded>>,
+    limits: Limits,
 ) -> EngineBuilder {
     let table = |table| recorded.map_or_else(|| Arc::clone(&table), |recorded| recorded.with_past(Arc::clone(&table)));
     let catalog = |catalog: CatalogRef| match recorded {
         Some(recorded) => recorded.with_past_of(catalog),
         None => catalog,
     };
+    let tables = registry::all(environments);
+    let events = tables.iter().filter(|table| links::is_of_events(&table.spec().name)).cloned().collect();
     let builder = builder
-        .tables(registry::all(environments).into_iter().map(table))
+        .table_functions(timelines(recorded.map(|recorded| (recorded, false)), events, limits))
+        .tables(tables.into_iter().map(table))
         .functions(registry::functions(environments))
         .event_sources(registry::event_sources(environments));
     let builder = registry::catalogs(environments).into_iter().map(catalog).fold(builder, EngineBuilder::catalog);
@@ -115,6 +121,14 @@ fn of_environments(
 fn with_past(builder: EngineBuilder, recorded: &Arc<Recorded>, stored: bool) -> EngineBuilder {
     let builder = builder.table(recorded.coverage());
     recorded.catalogs(stored).into_iter().fold(builder, EngineBuilder::catalog)
+}
+
+/// The function `timeline` over recorded tables, and over live tables of events.
+fn timelines(recorded: Option<(&Arc<Recorded>, bool)>, events: Vec<TableRef>, limits: Limits) -> Timelines {
+    let builder = Engine::builder().limits(limits).tables(events);
+    let catalogs = recorded.map(|(recorded, stored)| recorded.catalogs(stored)).unwrap_or_default();
+    let builder = catalogs.into_iter().fold(builder, EngineBuilder::catalog);
+    Timelines::new(builder, every_table().iter().map(|table| table.spec().clone()), Sys::live())
 }
 
 /// The recorded tables of a configuration: if it records, or if its directory exists. A bucket is used if it is configured.

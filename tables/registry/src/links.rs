@@ -313,6 +313,11 @@ pub const LINKED: &[Linked] = &[
     ),
 ];
 
+/// Whether the rows of a table are events or calls with their own times, which are a trail without being recorded.
+pub fn is_of_events(table: &str) -> bool {
+    LINKED.iter().any(|linked| linked.table == table && matches!(linked.change, Change::Event(_) | Change::Call(_)))
+}
+
 /// An entity: its kind, and its values. A value that the user did not give is `None`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Entity {

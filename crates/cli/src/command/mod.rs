@@ -12,3 +12,4 @@ pub(crate) mod query;
 pub(crate) mod reference;
 pub(crate) mod shell;
 pub(crate) mod tables;
+pub(crate) mod timeline;
