@@ -56,3 +56,4 @@ mod statements;
 mod store;
 mod strace;
 mod support;
+mod timeline;
