@@ -267,6 +267,25 @@ fn an_incident_is_as_it_was() {
     let (none, errors) = run(&estate, &["timeline", &uid, "--html", &page]);
     assert!(none.is_some() && fs::metadata(&page).is_ok_and(|file| file.len() > 10_000), "{errors}");
 
+    // The guide tells it with these queries.
+    let guide = fs::read_to_string(root().join("docs/guide/time.md")).expect("the page");
+    let (_, incident_of_guide) = guide.split_once("## An incident").expect("its section");
+    let blocks = incident_of_guide.split("```sql\n").skip(1).filter_map(|rest| Some(rest.split_once("```")?.0));
+    let (pod_is, incident_is) = (format!("pod={uid}"), format!("incident={incident}"));
+    let mut many = 0;
+    for sql in blocks {
+        let mut arguments = vec!["query", sql];
+        for (name, value) in [("$pod", &pod_is), ("$incident", &incident_is)] {
+            if sql.contains(&format!("{name})")) || sql.contains(&format!("{name} ")) {
+                arguments.extend(["--param", value]);
+            }
+        }
+        let (rows, errors) = run(&estate, &arguments);
+        assert!(rows.is_some_and(|rows| !rows.is_empty()), "{sql}: {errors}");
+        many += 1;
+    }
+    assert_eq!(many, 5);
+
     // The outage.
     let gaps = "SELECT DISTINCT gap FROM coverage WHERE table_name = 'kubernetes_pods' AND gap LIKE '%refused%'";
     let (rows, errors) = run(&estate, &["query", gaps]);
