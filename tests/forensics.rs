@@ -156,7 +156,8 @@ fn until(estate: &Estate, sql: &str) {
     let end = Instant::now() + Duration::from_secs(240);
     loop {
         let (rows, errors) = run(estate, &["query", sql]);
-        let is_true = |row: &Value| row.as_object().is_some_and(|row| row.values().all(|value| *value == 1 || *value == true));
+        let is_true =
+            |row: &Value| row.as_object().is_some_and(|row| row.values().all(|value| *value == 1 || *value == true));
         if rows.as_ref().is_some_and(|rows| rows.first().is_some_and(is_true)) {
             return;
         }
@@ -192,7 +193,8 @@ fn an_incident_is_as_it_was() {
     let config = PathBuf::from(String::from_utf8(config).expect("UTF-8").trim());
     let folder = config.parent().expect("a directory").to_owned();
     let settings = fs::read_to_string(&config).expect("there");
-    fs::write(&config, format!("{settings}[record]\ndir = \"recorded\"\nwriter = \"estate\"\n{RECORDED}")).expect("written");
+    fs::write(&config, format!("{settings}[record]\ndir = \"recorded\"\nwriter = \"estate\"\n{RECORDED}"))
+        .expect("written");
 
     let recorder = Recorder::start(&estate);
     read_again(&estate);
@@ -222,7 +224,10 @@ fn an_incident_is_as_it_was() {
 
     kubectl(&estate, &["delete", "pod", "-n", "shop", &pod, "--wait"]);
     read_again(&estate);
-    kubectl(&estate, &["drain", &node, "--ignore-daemonsets", "--delete-emptydir-data", "--force", "--disable-eviction"]);
+    kubectl(
+        &estate,
+        &["drain", &node, "--ignore-daemonsets", "--delete-emptydir-data", "--force", "--disable-eviction"],
+    );
     read_again(&estate);
     let rules = r#"[{"op": "replace", "path": "/rules", "value": [{"apiGroups": [""], "resources": ["pods"], "verbs": ["list"]}]}]"#;
     kubectl(&estate, &["patch", "clusterrole", "probe-operator", "--type", "json", "-p", rules]);
@@ -241,12 +246,15 @@ fn an_incident_is_as_it_was() {
     let page = folder.join("incident.html").display().to_string();
     let (trail, errors) = run(&estate, &["timeline", &uid]);
     let trail = trail.unwrap_or_else(|| panic!("{errors}"));
-    let story = trail.iter().map(|row| format!("{} {} {} {}", text(row, "at"), text(row, "kind"), text(row, "table"), text(row, "what")));
+    let story = trail
+        .iter()
+        .map(|row| format!("{} {} {} {}", text(row, "at"), text(row, "kind"), text(row, "table"), text(row, "what")));
     let story: Vec<String> = story.collect();
     println!("{}", story.join("\n"));
     let at = |kind: &str, table: &str, what: &str| {
         let is_it = |row: &&Value| row["kind"] == kind && row["table"] == table && text(row, "what").contains(what);
-        let row = trail.iter().find(is_it).unwrap_or_else(|| panic!("no {kind} {table} {what} in\n{}", story.join("\n")));
+        let row =
+            trail.iter().find(is_it).unwrap_or_else(|| panic!("no {kind} {table} {what} in\n{}", story.join("\n")));
         text(row, "at").to_owned()
     };
     let steps = [

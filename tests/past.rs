@@ -5,9 +5,9 @@ use std::sync::Arc;
 use arrow_array::builder::{ArrayBuilder, Int64Builder, StringViewBuilder};
 use indago::store::{Store, capture};
 use indago_engine::{Code, Engine, QueryOptions};
+use indago_engine::{Dialect, Error};
 use indago_table::driver::{self, BoxRow, Sources};
 use indago_table::prelude::*;
-use indago_engine::{Dialect, Error};
 use indago_table::{
     AnyRow, ColumnSpec, Kind, Past, Period, Reading, Scalar, ScanContext, Sink, Slice, Table, TableSpec,
 };
@@ -296,9 +296,21 @@ async fn tables_have_times_of_their_own() {
         let now = QueryOptions::default;
         for (sql, expected, seconds) in [
             ("SELECT holder FROM doors FOR SYSTEM_TIME AS OF '1970-01-01 00:00:16' WHERE door = 3", "eve", vec![16]),
-            ("SELECT d.holder FROM doors FOR SYSTEM_TIME AS OF '1970-01-01T00:00:07Z' AS d WHERE d.door = 2", "ann", vec![7]),
-            ("SELECT d.holder FROM doors FOR SYSTEM_TIME AS OF TIMESTAMP '1970-01-01 00:00:07' d WHERE d.door = 2", "ann", vec![7]),
-            ("SELECT doors.holder FROM doors FOR SYSTEM_TIME AS OF '1970-01-01 01:00:07+01:00' WHERE doors.door = 2", "ann", vec![7]),
+            (
+                "SELECT d.holder FROM doors FOR SYSTEM_TIME AS OF '1970-01-01T00:00:07Z' AS d WHERE d.door = 2",
+                "ann",
+                vec![7],
+            ),
+            (
+                "SELECT d.holder FROM doors FOR SYSTEM_TIME AS OF TIMESTAMP '1970-01-01 00:00:07' d WHERE d.door = 2",
+                "ann",
+                vec![7],
+            ),
+            (
+                "SELECT doors.holder FROM doors FOR SYSTEM_TIME AS OF '1970-01-01 01:00:07+01:00' WHERE doors.door = 2",
+                "ann",
+                vec![7],
+            ),
             // Two times and the present.
             (
                 "SELECT a.holder || b.holder || c.holder FROM doors FOR SYSTEM_TIME AS OF '1970-01-01 00:00:07' a, \
@@ -444,11 +456,15 @@ async fn a_version_that_cannot_be_read_is_refused() {
 async fn a_session_has_a_time() {
     let (engine, doors, _) = house().await;
     let other = engine.fork();
-    let count = async |engine: &Engine| rows(engine, "SELECT count(*) FROM doors", QueryOptions::default()).await.concat();
+    let count =
+        async |engine: &Engine| rows(engine, "SELECT count(*) FROM doors", QueryOptions::default()).await.concat();
     let set = async |sql: &str| assert!(rows(&engine, sql, QueryOptions::default()).await.is_empty(), "{sql}");
     set("SET indago.as_of = '1970-01-01 00:00:16'").await;
     assert_eq!(engine.as_of(), Some(Timestamp::from_seconds(16)));
-    assert_eq!((count(&engine).await, count(&other).await, count(&engine.fork()).await), (vec!["3".into()], vec!["2".into()], vec!["3".into()]));
+    assert_eq!(
+        (count(&engine).await, count(&other).await, count(&engine.fork()).await),
+        (vec!["3".into()], vec!["2".into()], vec!["3".into()])
+    );
     // The options of a query win.
     assert_eq!(rows(&engine, "SELECT count(*) FROM doors", second(3)).await.concat(), ["1"]);
     let error = engine.query("SELECT * FROM weather").await.expect_err("it has no past");

@@ -303,7 +303,8 @@ fn declared_joins_are_over_columns_of_one_type() {
             let of_column = match *expression {
                 "NULL" | "writer" => continue,
                 _ if expression.contains(['[', '(']) => {
-                    let words = expression.split(|character: char| !character.is_ascii_alphanumeric() && character != '_');
+                    let words =
+                        expression.split(|character: char| !character.is_ascii_alphanumeric() && character != '_');
                     assert!(words.clone().any(|word| spec(mention.table).column(word).is_some()), "{mention:?}");
                     Kind::Text
                 }

@@ -23,7 +23,8 @@ impl Host {
         let status = std::process::Command::new("cp").arg("-a").arg(plain).arg(folder.path().join("root")).status();
         assert!(status.expect("cp runs").success());
         let host = Host { folder };
-        let others = ["containers", "kubernetes", "aws", "git"].map(|name| format!("[{name}]\nenabled = false\n")).concat();
+        let others =
+            ["containers", "kubernetes", "aws", "git"].map(|name| format!("[{name}]\nenabled = false\n")).concat();
         let record = "[record]\ndir = \"recorded\"\nwriter = \"web-1\"\n\
                       [recording.all]\ntables = [\"processes\", \"users\", \"process_open_sockets\", \"authorized_keys\"]\n";
         fs::write(host.path("indago.toml"), others + record).expect("written");

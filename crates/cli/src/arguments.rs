@@ -146,6 +146,8 @@ pub(crate) enum Command {
     Daemon(Daemon),
     /// Write tables as Parquet files, with the time of the capture
     Capture(Capture),
+    /// Record tables, so that queries can read them as they were
+    Record(Record),
     /// Show what each environment can read with the present permissions, and what is missing
     Check(Check),
     /// Compare two captures, or a capture with now, table by table
@@ -322,6 +324,22 @@ pub(crate) struct Capture {
     /// Tables to write [default: all; keyed tables with keys from other tables]
     #[arg(value_name = "TABLE")]
     pub(crate) tables: Vec<String>,
+    #[command(flatten)]
+    pub(crate) output: Output,
+    #[command(flatten)]
+    pub(crate) limits: Limits,
+}
+
+/// Records the tables of `[recording.<name>]`; without any, those of the host, its containers, clusters and accounts.
+/// Runs until it is interrupted.
+#[derive(Debug, Args)]
+pub(crate) struct Record {
+    /// Read each table once
+    #[arg(long)]
+    pub(crate) once: bool,
+    /// Directory or object-store URL to record into [default: `record.dir`]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) dir: Option<String>,
     #[command(flatten)]
     pub(crate) output: Output,
     #[command(flatten)]

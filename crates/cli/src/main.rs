@@ -45,6 +45,7 @@ fn main() -> ExitCode {
         Some(Command::Pack(options)) => runtime.block_on(Box::pin(command::pack::run(&common, options))),
         Some(Command::Daemon(options)) => command::daemon::run(&runtime, common, &options),
         Some(Command::Capture(options)) => runtime.block_on(Box::pin(command::capture::run(&common, options))),
+        Some(Command::Record(options)) => runtime.block_on(Box::pin(command::record::run(&runtime, &common, options))),
         Some(Command::Check(options)) => runtime.block_on(Box::pin(command::check::run(&common, options))),
         Some(Command::Diff(options)) => runtime.block_on(Box::pin(command::diff::run(&common, options))),
         Some(Command::Timeline(options)) => runtime.block_on(Box::pin(command::timeline::run(&common, options))),

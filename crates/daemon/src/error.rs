@@ -46,7 +46,8 @@ pub enum DaemonError {
     },
     /// Nothing is scheduled.
     #[error(
-        "nothing is scheduled; add `[schedule.<name>]` with a query, or `[packs]` with a pack, to the configuration"
+        "nothing is scheduled; add `[schedule.<name>]` with a query, `[packs]` with a pack, or `[record]` with `enabled = \
+         true`, to the configuration"
     )]
     Empty,
     /// A query that the engine cannot plan.

@@ -14,6 +14,7 @@ mod host;
 mod metrics;
 mod notify;
 mod plan;
+mod record;
 mod reported;
 mod runner;
 mod status;

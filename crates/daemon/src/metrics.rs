@@ -5,8 +5,8 @@ use std::fmt::Write as _;
 use std::future::poll_fn;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -17,6 +17,7 @@ use hyper::{Method, Request, Response, StatusCode, header};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use indago::config::Listen;
 use indago::packs::{QueryState, ScheduleEntry, ScheduleTable};
+use indago::store::{Progress, TableProgress};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -49,6 +50,8 @@ pub(crate) struct Shown {
     pub(crate) is_outdated: AtomicBool,
     /// Number of queries that cannot be planned.
     pub(crate) invalid: AtomicU64,
+    /// The readings of the recorder.
+    recorder: Mutex<Option<Progress>>,
 }
 
 impl Shown {
@@ -62,7 +65,19 @@ impl Shown {
             configured: AtomicI64::new(started),
             is_outdated: AtomicBool::new(false),
             invalid: AtomicU64::new(0),
+            recorder: Mutex::default(),
         }
+    }
+}
+
+impl Shown {
+    /// Shows the readings of a recorder.
+    pub(crate) fn set_recorder(&self, recorder: Progress) {
+        *self.recorder.lock().unwrap_or_else(PoisonError::into_inner) = Some(recorder);
+    }
+
+    fn recorder(&self) -> Option<Progress> {
+        self.recorder.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 
@@ -233,6 +248,22 @@ const PER_QUERY: [PerQuery; 12] = [
     }),
 ];
 
+/// A metric of each recorded table: name, type, help, value.
+type PerTable = (&'static str, &'static str, &'static str, fn(&TableProgress) -> f64);
+
+const PER_TABLE: [PerTable; 6] = [
+    ("indago_record_readings_total", "counter", "Readings of the table.", |table| table.readings as f64),
+    ("indago_record_failures_total", "counter", "Readings that failed.", |table| table.failures as f64),
+    ("indago_record_versions_total", "counter", "Versions of rows that were written.", |table| table.versions as f64),
+    ("indago_record_rows", "gauge", "Rows of the last reading.", |table| table.last.rows as f64),
+    ("indago_record_last_duration_seconds", "gauge", "Time of the last reading.", |table| {
+        table.last.elapsed.as_secs_f64()
+    }),
+    ("indago_record_last_timestamp_seconds", "gauge", "When the table was last read.", |table| {
+        table.last.at.map_or(0, |at| at.seconds()) as f64
+    }),
+];
+
 /// All metrics.
 fn text(shown: &Shown) -> String {
     let entries = shown.table.entries();
@@ -279,6 +310,15 @@ fn text(shown: &Shown) -> String {
         for entry in &entries {
             if let Some(value) = value(entry) {
                 let _ = writeln!(out, "{name}{{query=\"{}\"}} {value}", label(&entry.scheduled.name));
+            }
+        }
+    }
+    let recorded = shown.recorder().map(|recorder| recorder.tables()).unwrap_or_default();
+    if !recorded.is_empty() {
+        for (name, kind, help, value) in PER_TABLE {
+            head(&mut out, name, kind, help);
+            for (table, progress) in &recorded {
+                let _ = writeln!(out, "{name}{{table=\"{}\"}} {}", label(table), value(progress));
             }
         }
     }

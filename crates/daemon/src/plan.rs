@@ -51,7 +51,8 @@ impl Plan {
                 Err(error) => errors.push(DaemonError::Pack { name: name.clone(), error }),
             }
         }
-        if errors.is_empty() && plan.queries.is_empty() && plan.packs.is_empty() && plan.skipped.is_empty() {
+        let is_idle = errors.is_empty() && !config.record.enabled;
+        if is_idle && plan.queries.is_empty() && plan.packs.is_empty() && plan.skipped.is_empty() {
             errors.push(DaemonError::Empty);
         }
         (plan, errors)

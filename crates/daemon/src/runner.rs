@@ -29,6 +29,7 @@ use crate::host;
 use crate::metrics::{self, Metrics, Shown};
 use crate::notify::Notify;
 use crate::plan::{Invalid, Plan, PlannedPack};
+use crate::record::Recording;
 use crate::reported::Reported;
 use crate::status::{Status, unix_time};
 
@@ -284,6 +285,7 @@ struct Daemon {
     notify: Notify,
     shown: Arc<Shown>,
     metrics: Option<Metrics>,
+    recording: Option<Recording>,
 }
 
 impl Daemon {
@@ -310,6 +312,7 @@ impl Daemon {
             notify: Notify::default(),
             shown,
             metrics,
+            recording: None,
         };
         match Notify::from_environment() {
             Ok(notify) => daemon.notify = notify,
@@ -318,9 +321,19 @@ impl Daemon {
         daemon.schedule(loaded.plan, loaded.invalid)?;
         daemon.deny()?;
         daemon.shared.engine.start_events();
+        daemon.record()?;
         daemon.shared.status.info(&format!("started: {}", daemon.summary()));
         daemon.notify.ready(&daemon.summary());
         Ok(daemon)
+    }
+
+    /// Starts the recorder of the configuration.
+    fn record(&mut self) -> Result<()> {
+        let status = Status::new(self.config.daemon.status.as_deref(), &self.shared.host)?;
+        let engine = &self.shared.engine;
+        self.recording =
+            Recording::start(self.recording.take(), &self.config, engine, status, self.shown.clone(), &self.workers);
+        Ok(())
     }
 
     fn summary(&self) -> String {
@@ -607,6 +620,7 @@ impl Daemon {
             return DaemonError::all(loaded.invalid.into_iter().map(|invalid| invalid.error).collect());
         }
         let old = self.shared.clone();
+        let is_recorded_anew = of_the_engine(&loaded.config) != of_the_engine(&self.config);
         create_default_directory(&loaded.config)?;
         let shared = shared_of(&loaded, old.state.clone(), old.reported.clone(), old.table.clone())?;
         let address = loaded.config.daemon.metrics.as_ref();
@@ -619,6 +633,9 @@ impl Daemon {
         // An engine that is already used continues to listen; a new one starts.
         self.shared.engine.start_events();
         self.schedule(loaded.plan, loaded.invalid)?;
+        if is_recorded_anew {
+            self.record()?;
+        }
         if let Err(error) = self.store() {
             self.shared.status.error(&error.to_string());
         }
@@ -629,6 +646,9 @@ impl Daemon {
         self.shared.status.info("stopping");
         self.notify.stopping();
         self.loading.abort_all();
+        if let Some(recording) = self.recording.take() {
+            recording.stop(self.config.daemon.grace.0).await;
+        }
         let grace = tokio::time::sleep(self.config.daemon.grace.0);
         let mut grace = pin!(grace);
         loop {

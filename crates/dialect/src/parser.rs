@@ -11,7 +11,10 @@ use sqlparser::{
     tokenizer::{Location, Span, Token, TokenWithSpan, Tokenizer, TokenizerError, Word},
 };
 
-use crate::{build, functions, system_time};
+use crate::{
+    build::{self, keyword},
+    functions, system_time,
+};
 
 /// The largest nesting depth of expressions, as in SQLite.
 const DEEPEST_EXPRESSION: usize = 1000;
@@ -257,13 +260,6 @@ pub fn lowercase_start(message: &str) -> String {
             first.to_lowercase().chain(characters).collect()
         }
         _ => message.to_owned(),
-    }
-}
-
-pub(crate) fn keyword(token: &Token) -> Keyword {
-    match token {
-        Token::Word(word) if word.quote_style.is_none() => word.keyword,
-        _ => Keyword::NoKeyword,
     }
 }
 

@@ -13,7 +13,10 @@ use sqlparser::{
     tokenizer::{Location, Token, TokenWithSpan},
 };
 
-use crate::{build, parser::keyword, walk::visit_mut};
+use crate::{
+    build::{self, keyword},
+    walk::visit_mut,
+};
 
 /// The part of a table's past that a query reads.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -5,13 +5,14 @@ use std::sync::Arc;
 use datafusion::catalog::default_table_source::DefaultTableSource;
 use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
 use datafusion::common::{DataFusionError, Result, TableReference};
+use datafusion::logical_expr::logical_plan::TableScanBuilder;
 use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, TableScan};
 use datafusion::sql::parser::{ResetStatement, Statement as Parsed};
 use datafusion::sql::sqlparser::ast::{Expr as SqlExpr, ObjectName, Set, Statement, Value};
 use indago_dialect::plans_down;
 use indago_table::{FunctionRef, Past, Period, Timestamp};
 
-use crate::diagnostic::{Code, Error};
+use crate::diagnostic::Error;
 use crate::point_in_time::not_after;
 use crate::provider::{Provider, our_scan, with_provider};
 
@@ -123,7 +124,11 @@ fn find_calls<'f>(node: &LogicalPlan, functions: &'f [FunctionRef], calls: &mut 
 fn renamed(scan: &TableScan, provider: Provider, moment: Timestamp) -> Result<LogicalPlan> {
     let name = TableReference::bare(format!("{} AS OF {moment}", scan.table_name));
     let source = Arc::new(DefaultTableSource::new(Arc::new(provider)));
-    let moved = TableScan::try_new(name, source, scan.projection.clone(), scan.filters.clone(), scan.fetch)?;
+    let moved = TableScanBuilder::new(name, source)
+        .with_projection(scan.projection.clone())
+        .with_filters(scan.filters.clone())
+        .with_fetch(scan.fetch)
+        .build()?;
     LogicalPlanBuilder::from(LogicalPlan::TableScan(moved)).alias(scan.table_name.clone())?.build()
 }
 

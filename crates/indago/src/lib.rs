@@ -25,6 +25,7 @@
 mod demo;
 mod open;
 mod osquery;
+mod record;
 mod timeline;
 
 pub use datafusion;
@@ -45,3 +46,4 @@ pub use indago_tables_registry as environments;
 
 pub use demo::{demo_engine, demo_queries};
 pub use open::{Defaults, OpenError, builder, open};
+pub use record::recorder;

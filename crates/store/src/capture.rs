@@ -142,7 +142,7 @@ async fn statements(engine: &Engine, tables: &[String]) -> Result<(Vec<(String, 
         if !spec.is_keyed() {
             return Some((name, Select { sql, keys: None, of_users: has_files_of_users(engine, spec) }));
         }
-        let (_, column, keys) = KEYS.iter().find(|(table, ..)| *table == name)?;
+        let (column, keys) = captured_keys(&name)?;
         Some((name, Select { sql, keys: Some((column, keys)), of_users: false }))
     };
     if tables.is_empty() {
@@ -169,8 +169,13 @@ async fn statements(engine: &Engine, tables: &[String]) -> Result<(Vec<(String, 
     Ok((all, Vec::new()))
 }
 
+/// The key column of a keyed table and the query for the keys that other tables mention, if it is known.
+pub(crate) fn captured_keys(table: &str) -> Option<(&'static str, &'static str)> {
+    KEYS.iter().find(|(keyed, ..)| *keyed == table).map(|(_, column, keys)| (*column, *keys))
+}
+
 /// Whether a live table returns the files of all users only for their keys.
-fn has_files_of_users(engine: &Engine, spec: &TableSpec) -> bool {
+pub(crate) fn has_files_of_users(engine: &Engine, spec: &TableSpec) -> bool {
     let (column, users) = USER;
     let key = spec.column(column).map(|position| &spec.columns[position]);
     spec.captured_at.is_none()

@@ -4,14 +4,21 @@ use std::borrow::Cow;
 use std::fmt;
 use std::fs::File;
 use std::io::{self, BufReader, Read};
+use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 use indago_table::{Environment, Error, Meter, Result, Sys};
+use object_store::path::Path;
+use object_store::{ObjectStore, ObjectStoreExt};
 use parquet::errors::{ParquetError, Result as ParquetResult};
 use parquet::file::reader::{ChunkReader, Length};
+use tokio::runtime::Handle;
+
+/// Bytes at the end of an object that are read first: its metadata and most of its page index.
+const END: u64 = 64 << 10;
 
 /// The place of a Parquet file.
 #[derive(Clone)]
@@ -58,9 +65,88 @@ pub(crate) struct Input {
 enum Source {
     File(Arc<File>),
     Memory(Bytes),
+    Object(Arc<Object>),
+}
+
+/// An object of an object store. It is read in a blocking thread.
+pub(crate) struct Object {
+    pub(crate) store: Arc<dyn ObjectStore>,
+    pub(crate) path: Path,
+    pub(crate) runtime: Handle,
+    /// Parts that were read ahead, by their position.
+    ahead: Mutex<Vec<(u64, Bytes)>>,
+    /// Why the object store could not be read. The Parquet reader's own error does not tell it from damage.
+    failure: Mutex<Option<object_store::Error>>,
+}
+
+impl Object {
+    fn ahead(&self, start: u64, length: u64) -> Option<Bytes> {
+        let ahead = self.ahead.lock().unwrap_or_else(PoisonError::into_inner);
+        let (from, bytes) = ahead.iter().find(|(from, bytes)| {
+            *from <= start && start.saturating_add(length) <= from.saturating_add(bytes.len() as u64)
+        })?;
+        let start = usize::try_from(start - from).ok()?;
+        Some(bytes.slice(start..start + usize::try_from(length).ok()?))
+    }
+
+    fn failed(&self, error: object_store::Error) -> io::Error {
+        let message = io::Error::other(error.to_string());
+        self.failure.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
+        message
+    }
+
+    /// Some bytes at a position.
+    fn read(&self, start: u64, length: u64, meter: &Meter) -> io::Result<Bytes> {
+        if let Some(bytes) = self.ahead(start, length) {
+            return Ok(bytes);
+        }
+        let read = self.runtime.block_on(self.store.get_range(&self.path, start..start + length));
+        let bytes = read.map_err(|error| self.failed(error))?;
+        meter.add_bytes(bytes.len() as u64);
+        meter.add_calls(1);
+        Ok(bytes)
+    }
 }
 
 impl Input {
+    /// An object of a known length.
+    pub(crate) fn of_object(
+        store: Arc<dyn ObjectStore>,
+        path: Path,
+        runtime: Handle,
+        length: u64,
+        meter: &Arc<Meter>,
+    ) -> Self {
+        let object = Object { store, path, runtime, ahead: Mutex::default(), failure: Mutex::default() };
+        Input { source: Source::Object(Arc::new(object)), length, meter: meter.clone() }
+    }
+
+    /// Reads the end of an object, which has its metadata.
+    pub(crate) fn read_end(&self) -> io::Result<()> {
+        self.read_ahead(&[self.length.saturating_sub(END)..self.length])
+    }
+
+    /// Reads parts of an object with as few requests as its store needs. They replace the parts that were read before.
+    pub(crate) fn read_ahead(&self, ranges: &[Range<u64>]) -> io::Result<()> {
+        let Source::Object(object) = &self.source else { return Ok(()) };
+        if self.meter.is_cancelled() {
+            return Err(io::Error::other("cancelled"));
+        }
+        let read = object.runtime.block_on(object.store.get_ranges(&object.path, ranges));
+        let read = read.map_err(|error| object.failed(error))?;
+        self.meter.add_bytes(read.iter().map(|bytes| bytes.len() as u64).sum());
+        self.meter.add_calls(1);
+        let parts = ranges.iter().map(|range| range.start).zip(read).collect();
+        *object.ahead.lock().unwrap_or_else(PoisonError::into_inner) = parts;
+        Ok(())
+    }
+
+    /// Why the object store could not be read, if that is the cause of an error.
+    pub(crate) fn failure(&self) -> Option<object_store::Error> {
+        let Source::Object(object) = &self.source else { return None };
+        object.failure.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
     /// Opens a regular file.
     pub(crate) fn open(contents: &Contents, meter: &Arc<Meter>) -> Result<Self> {
         let (source, length) = match contents {
@@ -86,6 +172,12 @@ impl Input {
             Source::Memory(bytes) => {
                 let start = usize::try_from(position).map_or(bytes.len(), |start| start.min(bytes.len()));
                 (&bytes[start..]).read(buffer)?
+            }
+            Source::Object(object) => {
+                let left = self.length.saturating_sub(position);
+                let bytes = object.read(position, left.min(buffer.len() as u64), &self.meter)?;
+                buffer[..bytes.len()].copy_from_slice(&bytes);
+                return Ok(bytes.len());
             }
         };
         self.meter.add_bytes(count as u64);
@@ -129,6 +221,9 @@ impl ChunkReader for Input {
         // A damaged file may state any length. No memory is allocated for bytes that the file does not have.
         if start.checked_add(length as u64).is_none_or(|end| end > self.length) {
             return Err(ParquetError::EOF(format!("{length} bytes at {start} are not in the file")));
+        }
+        if let Source::Object(object) = &self.source {
+            return Ok(object.read(start, length as u64, &self.meter)?);
         }
         let mut bytes = vec![0; length];
         self.from(start).read_exact(&mut bytes)?;

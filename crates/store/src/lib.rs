@@ -6,6 +6,7 @@
 
 #![warn(missing_docs)]
 
+mod archive;
 mod capture;
 mod diff;
 mod files;
@@ -13,6 +14,7 @@ mod input;
 mod missing;
 mod past;
 mod prune;
+mod recorder;
 mod scan;
 mod schema;
 mod table;
@@ -24,11 +26,15 @@ use std::sync::Arc;
 use bytes::Bytes;
 use indago_table::TableRef;
 
+pub use archive::{
+    Archive, Break, Changes, Compacted, End, Piece, Read, Retained, Retention, Snapshot, Span, Verified, Writer,
+};
 pub use capture::{Captured, Report, capture, file_properties};
 pub use diff::{Difference, diff, tables_of};
 pub use files::Files;
 pub use missing::of_query;
 pub use past::Recorded;
+pub use recorder::{How, Interval, Progress, Recorder, Settings, TableProgress, TableReading, coverage};
 pub use schema::Schema;
 pub use table::CAPTURED_AT;
 
@@ -99,6 +105,72 @@ pub enum Error {
     /// A keyed table without known keys.
     #[error("table `{0}` needs constraints on its key columns and cannot be captured")]
     Keyed(String),
+    /// Another recorder is running.
+    #[error(
+        "{location}: another recorder records here as `{writer}`; stop it, or give this one another name with `[record] \
+         writer`"
+    )]
+    Recording {
+        /// The directory or URL.
+        location: String,
+        /// The name.
+        writer: String,
+    },
+    /// The location of recorded tables is not one that this program understands.
+    #[error("{location}: {why}")]
+    Location {
+        /// The path or URL.
+        location: String,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// An object of recorded tables cannot be read or written.
+    #[error("{path}: {source}")]
+    Object {
+        /// The object.
+        path: String,
+        /// The object store's error.
+        source: object_store::Error,
+    },
+    /// An object of recorded tables does not have the expected content.
+    #[error("{path}: {why}")]
+    Archive {
+        /// The object.
+        path: String,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// Recorded tables of a newer version of this program.
+    #[error("{path}: recorded in format {found} by a newer version of Indago; this one reads up to {known}; update it")]
+    Newer {
+        /// The table.
+        path: String,
+        /// Its format.
+        found: u32,
+        /// The newest format that this program knows.
+        known: u32,
+    },
+    /// Another recorder writes with the same name.
+    #[error(
+        "{table}: another recorder records this table as `{writer}`; stop it, or give this one another name with \
+         `[record] writer`"
+    )]
+    OtherWriter {
+        /// The table.
+        table: String,
+        /// The name.
+        writer: String,
+    },
+    /// A write that failed has arrived all the same.
+    #[error(
+        "{table}: an earlier write of `{writer}` was complete although its response was lost; read its open versions again"
+    )]
+    Unsettled {
+        /// The table.
+        table: String,
+        /// The writer.
+        writer: String,
+    },
     /// The rows could not be read.
     #[error("{table}: {source}")]
     Query {

@@ -140,12 +140,17 @@ pub const MENTIONS: &[Mention] = &[
     mention("namespaced_role", "kubernetes_role_policy_rules", Is, OBJECT),
     // Calls of the API server.
     mention("api_user", "kubernetes_audit_events", About, &["username"]),
-    mention("service_account", "kubernetes_audit_events", About, &[
-        // An audit log does not name its cluster.
-        "NULL",
-        "split_part(username, ':', 3)",
-        "split_part(username, ':', 4)",
-    ])
+    mention(
+        "service_account",
+        "kubernetes_audit_events",
+        About,
+        &[
+            // An audit log does not name its cluster.
+            "NULL",
+            "split_part(username, ':', 3)",
+            "split_part(username, ':', 4)",
+        ],
+    )
     .when("username LIKE 'system:serviceaccount:%'"),
     mention("pod_name", "kubernetes_audit_events", About, &["NULL", "namespace", "name"]).when("resource = 'pods'"),
     mention("node", "kubernetes_audit_events", About, &["NULL", "name"])

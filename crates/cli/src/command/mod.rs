@@ -9,6 +9,7 @@ pub(crate) mod functions;
 pub(crate) mod pack;
 pub(crate) mod permissions;
 pub(crate) mod query;
+pub(crate) mod record;
 pub(crate) mod reference;
 pub(crate) mod shell;
 pub(crate) mod tables;

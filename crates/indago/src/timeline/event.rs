@@ -34,7 +34,8 @@ impl Cells<'_> {
 
     /// The name of the row's object.
     pub(super) fn label(&self, linked: &Linked) -> String {
-        let names: Vec<String> = linked.names.iter().filter_map(|name| self.text(name)).map(|name| short(&name)).collect();
+        let names: Vec<String> =
+            linked.names.iter().filter_map(|name| self.text(name)).map(|name| short(&name)).collect();
         names.join("/")
     }
 
@@ -50,7 +51,8 @@ impl Cells<'_> {
 
     /// The columns that changed, with their old and new values.
     pub(super) fn differences(&self) -> String {
-        let before = self.batch.column_by_name("before").and_then(|before| before.as_any().downcast_ref::<StructArray>());
+        let before =
+            self.batch.column_by_name("before").and_then(|before| before.as_any().downcast_ref::<StructArray>());
         let Some((before, names)) = before.zip(self.changed()) else { return String::new() };
         let shown = |value: Option<String>| value.map_or_else(|| "NULL".to_owned(), |value| short(&value));
         let difference = |name: &String| {

@@ -100,7 +100,10 @@ impl TableFunctions for Timelines {
         if entities.is_empty() {
             let kinds: BTreeSet<&str> = links::KINDS.iter().map(|kind| kind.prefix).collect();
             let kinds: Vec<&str> = kinds.into_iter().collect();
-            let message = format!("'{entity}' has no form of an entity; write kind:value, with one of the kinds {}", kinds.join(", "));
+            let message = format!(
+                "'{entity}' has no form of an entity; write kind:value, with one of the kinds {}",
+                kinds.join(", ")
+            );
             return Err(Error::Unsupported(message));
         }
         let trail = Trail {

@@ -51,7 +51,8 @@ impl<'a> Walk<'a> {
     pub(super) async fn run(mut self, start: &[Entity]) -> Result<Found> {
         let (names, warnings) = self.engine.found_names().await;
         warnings.into_iter().for_each(|warning| self.warn(warning));
-        self.recorded = names.into_iter().filter_map(|found| Some(found.name.strip_prefix("history.")?.to_owned())).collect();
+        self.recorded =
+            names.into_iter().filter_map(|found| Some(found.name.strip_prefix("history.")?.to_owned())).collect();
         let mut frontier: BTreeMap<Entity, Span> = start.iter().map(|entity| (entity.clone(), self.window)).collect();
         for step in 0..=STEPS {
             if step == STEPS && !frontier.is_empty() {
@@ -251,9 +252,7 @@ impl<'a> Walk<'a> {
             },
             ("removed", Change::Life(_)) => ("ended", at, cells.facts(linked)),
             ("modified", _) => ("modified", at, cells.differences()),
-            (kind, _) if is_first => {
-                (kind, at, ["in the first reading", &cells.facts(linked)].join(", "))
-            }
+            (kind, _) if is_first => (kind, at, ["in the first reading", &cells.facts(linked)].join(", ")),
             (kind, _) => (kind, at, cells.facts(linked)),
         };
         let what = [cells.label(linked), facts].join(": ");

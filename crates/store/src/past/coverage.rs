@@ -8,10 +8,11 @@ use arrow_array::builder::{
     Float64Builder, Int64Builder, MapBuilder, MapFieldNames, StringBuilder, StringViewBuilder,
     TimestampMicrosecondBuilder,
 };
-use arrow_array::{ArrayRef, RecordBatch};
+use arrow_array::{Array, ArrayRef, RecordBatch, RecordBatchOptions, StringViewArray};
+use arrow_schema::DataType;
 use indago_table::{
-    ColumnSpec, Completeness, Kind, Outcome, Past, Period, Reading, Result, Scalar, ScanContext, Sink, Slice, Table,
-    TableSpec, Timestamp,
+    ColumnSpec, Completeness, Kind, Outcome, Past, Period, Reading, Result, ScanContext, Sink, Slice, Table, TableSpec,
+    Timestamp,
 };
 
 use crate::recorder::Interval;
@@ -37,12 +38,23 @@ fn slots<'a>(intervals: &'a [Interval], table: &str, scan: &Scan) -> Vec<Slot<'a
     slots.into_values().map(slot).collect()
 }
 
-/// Whether the keys of a scan admit rows of a slice.
+/// Whether a scan may want rows of a slice, by the values that all of its rows share.
 fn is_read(interval: &Interval, scan: &Scan) -> bool {
-    interval.slice.iter().all(|(column, value)| {
-        let position = scan.spec.column(column);
-        let keys = position.and_then(|position| scan.context.constraints.keys(position));
-        keys.is_none_or(|keys| keys.iter().any(|key| matches!(key, Scalar::Text(key) if key == value)))
+    let schema = scan.spec.schema();
+    scan.filters().all(|filter| {
+        let value = |column: &usize| {
+            let field = schema.field(*column);
+            let known = interval.slice.iter().find(|(name, _)| name == field.name());
+            known.filter(|_| *field.data_type() == DataType::Utf8View).map(|(_, value)| value.as_str())
+        };
+        let Some(values) = filter.columns().iter().map(value).collect::<Option<Vec<_>>>() else { return true };
+        let arrays = values.into_iter().map(|value| Arc::new(StringViewArray::from(vec![value])) as ArrayRef).collect();
+        let row = schema.project(filter.columns()).and_then(|schema| {
+            let one = RecordBatchOptions::new().with_row_count(Some(1));
+            RecordBatch::try_new_with_options(Arc::new(schema), arrays, &one)
+        });
+        let kept = row.ok().and_then(|row| filter.keep(&row).ok());
+        kept.is_none_or(|kept| kept.is_valid(0) && kept.value(0))
     })
 }
 
@@ -215,7 +227,7 @@ impl CoverageTable {
         ];
         let about = "When each table was recorded, and when not: one row per slice and interval. A query as of a time that no \
                      interval has gives a warning.";
-        let mut spec = TableSpec::new("coverage", "store", about, columns).with_past(Past::Timeless);
+        let mut spec = TableSpec::new("coverage", "indago", about, columns).with_past(Past::Timeless);
         spec.examples = vec![indago_table::Example::new(
             "Gaps of the last day, with their reasons.",
             "SELECT table_name, origin, start_time, end_time, gap FROM coverage \

@@ -7,6 +7,8 @@ mod filter;
 mod history;
 mod scan;
 mod table;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 use std::fmt;

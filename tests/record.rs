@@ -1,0 +1,278 @@
+//! `indago record` and the recorder of the daemon, as an operator runs them.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use arrow_array::cast::AsArray;
+use arrow_array::types::{Int64Type, TimestampMicrosecondType};
+use arrow_array::{Array, ArrayRef};
+use futures::StreamExt;
+use indago::store::{Archive, Interval, Piece, Read, Span, coverage};
+use serde_json::Value;
+
+use crate::cli::{indago, signal, wait_for};
+
+/// A host whose users a test changes, and a configuration that records them.
+struct Host {
+    folder: tempfile::TempDir,
+}
+
+impl Host {
+    fn new(record: &str) -> Self {
+        let folder = tempfile::tempdir().expect("a directory");
+        std::fs::create_dir_all(folder.path().join("root/etc")).expect("created");
+        let text = format!("[host]\nroots = [\"root\"]\n[record]\ndir = \"recorded\"\nwriter = \"here\"\n{record}");
+        std::fs::write(folder.path().join("indago.toml"), text).expect("written");
+        Host { folder }
+    }
+
+    fn recorded(&self) -> PathBuf {
+        self.folder.path().join("recorded")
+    }
+
+    /// Replaces the users: their names and descriptions.
+    fn users<'a>(&self, users: impl IntoIterator<Item = (&'a str, String)>) {
+        let line = |(number, (name, about)): (usize, (&str, String))| {
+            format!("{name}:x:{}:{0}:{about}:/home/{name}:/bin/sh\n", 1000 + number)
+        };
+        let text: String = users.into_iter().enumerate().map(line).collect();
+        let (file, new) = (self.folder.path().join("root/etc/passwd"), self.folder.path().join("root/etc/passwd.new"));
+        std::fs::write(&new, text).and_then(|()| std::fs::rename(&new, &file)).expect("written");
+    }
+
+    fn record(&self, more: &[&str]) -> Command {
+        let mut command = indago();
+        command.arg("record").arg("--config").arg(self.folder.path().join("indago.toml")).args(more);
+        command
+    }
+
+    /// One reading: the row of each table in the report.
+    fn once(&self) -> BTreeMap<String, Value> {
+        let output = self.record(&["--once", "--json"]).output().expect("indago runs");
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{errors}");
+        let rows: Vec<Value> = serde_json::from_slice(&output.stdout).expect("a report");
+        rows.into_iter().map(|row| (row["table"].as_str().unwrap_or_default().to_owned(), row)).collect()
+    }
+}
+
+fn counts(row: &Value) -> [i64; 4] {
+    ["rows", "added", "modified", "ended"].map(|column| row[column].as_i64().unwrap_or(-1))
+}
+
+/// A version of a row: id, start, end and the value of a column.
+type Version = (i64, i64, Option<i64>, String);
+
+/// All versions of a table, ordered by row and start.
+async fn versions(dir: &Path, table: &str, column: &str) -> Vec<Version> {
+    let archive = Archive::open(&dir.display().to_string()).await.expect("a store");
+    let Some(snapshot) = archive.snapshot(table).await.expect("a table") else { return Vec::new() };
+    let mut pieces = snapshot.read(Read::new(Span::Between { from: None, to: None }, vec![column.to_owned()]));
+    let mut versions = Vec::new();
+    while let Some(piece) = pieces.next().await {
+        let Piece::Rows(batch) = piece.expect("read") else { panic!("a damaged file") };
+        let array = |name: &str| -> ArrayRef { batch.column_by_name(name).expect("a column").clone() };
+        let (ids, from, to, values) = (array("row_id"), array("valid_from"), array("valid_to"), array(column));
+        let time = |times: &ArrayRef, row: usize| {
+            let times = times.as_primitive::<TimestampMicrosecondType>();
+            (!times.is_null(row)).then(|| times.value(row))
+        };
+        for row in 0..batch.num_rows() {
+            let id = ids.as_primitive::<Int64Type>().value(row);
+            let value = datafusion::arrow::util::display::array_value_to_string(&values, row).expect("text");
+            versions.push((id, time(&from, row).expect("a start"), time(&to, row), value));
+        }
+    }
+    versions.sort();
+    versions
+}
+
+/// Each row has one version after the other, and neighbours differ.
+fn assert_consistent(versions: &[Version]) {
+    for pair in versions.windows(2) {
+        let ((id, _, to, value), (next, from, _, other)) = (&pair[0], &pair[1]);
+        if id == next {
+            assert!(to.is_some_and(|to| to <= *from), "two versions at once: {pair:?}");
+            assert!(value != other || to.is_some_and(|to| to < *from), "a version twice: {pair:?}");
+        }
+    }
+    for (_, from, to, _) in versions {
+        assert!(to.is_none_or(|to| to > *from), "{versions:?}");
+    }
+}
+
+/// The data files that no entry of the table's log has.
+fn orphans(table: &Path) -> Vec<PathBuf> {
+    let mut known = BTreeSet::new();
+    for entry in std::fs::read_dir(table.join("_delta_log")).expect("a log").flatten() {
+        if entry.path().extension().is_some_and(|extension| extension == "json") {
+            let text = std::fs::read_to_string(entry.path()).expect("read");
+            for action in text.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok()) {
+                for kind in ["add", "remove"] {
+                    if let Some(path) = action[kind]["path"].as_str() {
+                        known.insert(percent_encoding::percent_decode_str(path).decode_utf8_lossy().into_owned());
+                    }
+                }
+            }
+        }
+    }
+    let mut orphans = Vec::new();
+    let mut folders = vec![table.to_owned()];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).expect("listed").flatten() {
+            let path = entry.path();
+            let name = path.strip_prefix(table).expect("below the table").display().to_string();
+            if path.is_dir() && name != "_delta_log" {
+                folders.push(path);
+            } else if path.is_file() && !known.contains(&name) {
+                orphans.push(path);
+            }
+        }
+    }
+    orphans
+}
+
+/// A recorder that runs in the foreground. Its lines are read as they come.
+struct Running {
+    child: Child,
+    lines: std::sync::mpsc::Receiver<String>,
+}
+
+impl Running {
+    fn start(command: &mut Command) -> Self {
+        let mut child = command.stderr(Stdio::piped()).stdout(Stdio::null()).spawn().expect("indago runs");
+        let errors = BufReader::new(child.stderr.take().expect("a pipe"));
+        let (sender, lines) = std::sync::mpsc::channel();
+        std::thread::spawn(move || {
+            for line in errors.lines().map_while(Result::ok) {
+                if sender.send(line).is_err() {
+                    return;
+                }
+            }
+        });
+        Running { child, lines }
+    }
+
+    /// The lines until one contains a text.
+    fn until(&self, text: &str) -> Vec<String> {
+        let mut seen = Vec::new();
+        loop {
+            match self.lines.recv_timeout(Duration::from_secs(60)) {
+                Ok(line) if line.contains(text) => return seen,
+                Ok(line) => seen.push(line),
+                Err(_) => panic!("no line has `{text}`: {seen:?}"),
+            }
+        }
+    }
+}
+
+const FAST: &str = "compact = \"300ms\"\nretain = \"0s\"\n\
+                    [recording.users]\ntables = [\"users\", \"user_groups\"]\nevery = \"20ms\"\n";
+
+/// What the recorder reports as written is written, exactly once, whenever it is killed.
+#[tokio::test]
+async fn nothing_is_lost_or_doubled_at_200_random_kills() {
+    let host = Host::new(FAST);
+    let mut random = 0x2545_f491_4f6c_dd1d_u64;
+    let mut next = |below: u64| {
+        random ^= random << 13;
+        random ^= random >> 7;
+        random ^= random << 17;
+        random % below
+    };
+    let (mut acknowledged, mut change) = (0, 0);
+    for _ in 0..200 {
+        let mut running = Running::start(&mut host.record(&[]));
+        // Most kills are during readings, some during the start.
+        let deadline = Instant::now() + Duration::from_millis(100 + next(900));
+        while Instant::now() < deadline {
+            change += 1;
+            host.users([("ann", format!("change {change}")), ("bob", format!("change {}", change / 3))]);
+            std::thread::sleep(Duration::from_millis(5 + next(40)));
+        }
+        running.child.kill().and_then(|()| running.child.wait()).expect("killed");
+        for line in running.lines.iter() {
+            assert!(!line.contains("not recorded"), "{line}");
+            if let Some(counts) = line.strip_prefix("users: ") {
+                let numbers: Vec<u64> = counts.split_whitespace().filter_map(|word| word.parse().ok()).collect();
+                acknowledged += numbers[0] + numbers[1];
+            }
+        }
+    }
+    let report = host.once();
+    assert_eq!(counts(&report["users"])[0], 2, "{report:?}");
+    assert_eq!(counts(&host.once()["users"]), [2, 0, 0, 0], "a start after the last one finds nothing to do");
+    let all = versions(&host.recorded(), "users", "description").await;
+    assert_consistent(&all);
+    assert!(acknowledged > 100, "it recorded: {acknowledged}");
+    assert!(all.len() as u64 >= acknowledged, "{} versions, {acknowledged} acknowledged", all.len());
+    let last: Vec<&str> = all.iter().filter(|version| version.2.is_none()).map(|version| &*version.3).collect();
+    assert_eq!(
+        BTreeSet::from_iter(last),
+        BTreeSet::from([&*format!("change {change}"), &*format!("change {}", change / 3)])
+    );
+    let archive = Archive::open(&host.recorded().display().to_string()).await.expect("a store");
+    let verified = archive.verify().await.expect("verified");
+    assert!(verified.breaks.is_empty(), "{:?}", verified.breaks);
+    assert_eq!(orphans(&host.recorded().join("users")), [PathBuf::new(); 0]);
+    eprintln!("{} versions, {acknowledged} of them acknowledged", all.len());
+}
+
+#[tokio::test]
+async fn one_reading_adds_to_the_store_and_filters_choose_rows() {
+    let host = Host::new(
+        "[recording.users]\ntables = [\"users\"]\nwithout = [\"shell\"]\n\
+         [recording.files]\ntables = [\"file\"]\nwhere = \"path LIKE '/etc/%'\"\n\
+         [recording.hashes]\ntables = [\"hash\"]\nkeys = \"SELECT '/etc/passwd' AS path\"\n\
+         [recording.wrong]\ntables = [\"user\", \"users\", \"yara\"]\n",
+    );
+    host.users([("ann", "Ann".to_owned()), ("bob", "Bob".to_owned())]);
+    let output = host.record(&["--once", "--json"]).output().expect("indago runs");
+    let errors = String::from_utf8_lossy(&output.stderr);
+    for expected in [
+        "warning: recording.wrong.tables: no table `user`",
+        "warning: recording.wrong: `users` is recorded by another group",
+        "warning: recording.wrong: `yara` is not recorded: ",
+    ] {
+        assert!(errors.contains(expected), "{expected}: {errors}");
+    }
+    assert!(output.status.success(), "{errors}");
+    let again = host.once();
+    assert_eq!(counts(&again["users"]), [2, 0, 0, 0]);
+    assert_eq!(counts(&again["hash"]), [1, 0, 0, 0]);
+    host.users([("ann", "Ann Smith".to_owned())]);
+    let changed = host.once();
+    assert_eq!(counts(&changed["users"]), [1, 0, 1, 1]);
+    assert_eq!(counts(&changed["hash"])[2], 1, "{changed:?}");
+    let users = versions(&host.recorded(), "users", "description").await;
+    assert_consistent(&users);
+    let values: BTreeSet<&str> = users.iter().map(|version| &*version.3).collect();
+    assert_eq!(values, BTreeSet::from(["Ann", "Ann Smith", "Bob"]));
+    let archive = Archive::open(&host.recorded().display().to_string()).await.expect("a store");
+    let schema = archive.snapshot("users").await.expect("read").expect("recorded").schema();
+    assert!(schema.field_with_name("shell").is_err() && schema.field_with_name("uid").is_ok());
+    let intervals = coverage(&archive).await.expect("read");
+    let of_users: Vec<&Interval> = intervals.iter().filter(|interval| interval.table == "users").collect();
+    assert_eq!(of_users.len(), 3, "each reading is a point in time");
+    assert!(of_users.iter().all(|interval| interval.from == interval.to && interval.how.name() == "capture"));
+}
+
+#[test]
+fn a_second_recorder_says_so_and_an_interrupt_ends_the_first_well() {
+    let host = Host::new("[recording.users]\ntables = [\"users\"]\nevery = \"50ms\"\n");
+    host.users([("ann", "Ann".to_owned())]);
+    let mut running = Running::start(&mut host.record(&[]));
+    running.until("users: 1 added");
+    let output = host.record(&["--once"]).output().expect("indago runs");
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{errors}");
+    assert!(errors.contains("another recorder records here as `here`; stop it"), "{errors}");
+    signal(&running.child, "INT");
+    assert!(running.child.wait().expect("ended").success());
+    assert_eq!(counts(&host.once()["users"]), [1, 0, 0, 0]);
+    let state = std::fs::read_to_string(host.recorded().join("_state/recorder-here.json")).expect("a heartbeat");
+    assert!(state.contains("\"stopped\":true"), "{state}");
+}
