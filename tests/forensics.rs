@@ -173,7 +173,7 @@ fn read_again(estate: &Estate) -> String {
         estate,
         &format!(
             "SELECT count(*) = 21 FROM (SELECT table_name FROM coverage WHERE gap IS NULL GROUP BY table_name \
-             HAVING max(start_time) > '{now}' OR max(coalesce(end_time, start_time)) > TIMESTAMP '{now}' + INTERVAL '1 second')"
+             HAVING max(end_time) > TIMESTAMP '{now}')"
         ),
     );
     chrono::Utc::now().to_rfc3339_opts(chrono::SecondsFormat::Micros, true)

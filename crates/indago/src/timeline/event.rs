@@ -22,7 +22,7 @@ pub(super) struct Cells<'a> {
 impl Cells<'_> {
     /// The complete text of a value; `None` if it is NULL.
     pub(super) fn text(&self, column: &str) -> Option<String> {
-        displayed(self.batch.column_by_name(column.trim_matches('"'))?, self.row)
+        displayed(self.batch.column_by_name(column)?, self.row)
     }
 
     pub(super) fn time(&self, column: &str) -> Option<Timestamp> {
@@ -43,7 +43,7 @@ impl Cells<'_> {
     pub(super) fn facts(&self, linked: &Linked) -> String {
         let fact = |column: &&str| {
             let value = self.text(column).filter(|value| !value.is_empty())?;
-            Some(format!("{} {}", column.trim_matches('"'), short(&value)))
+            Some(format!("{} {}", column, short(&value)))
         };
         let facts: Vec<String> = linked.facts.iter().filter_map(fact).collect();
         facts.join(", ")

@@ -32,6 +32,8 @@ pub(super) struct Walk<'a> {
     /// For each table, the conditions that find the rows of the trail.
     rows: BTreeMap<&'static str, BTreeSet<String>>,
     seen: BTreeSet<Entity>,
+    /// The entity where the walk starts, by all its names.
+    starts: BTreeSet<Entity>,
     found: Found,
 }
 
@@ -44,6 +46,7 @@ impl<'a> Walk<'a> {
             recorded: BTreeSet::new(),
             rows: BTreeMap::new(),
             seen: BTreeSet::new(),
+            starts: BTreeSet::new(),
             found: Found::default(),
         }
     }
@@ -54,6 +57,7 @@ impl<'a> Walk<'a> {
         self.recorded =
             names.into_iter().filter_map(|found| Some(found.name.strip_prefix("history.")?.to_owned())).collect();
         let mut frontier: BTreeMap<Entity, Span> = start.iter().map(|entity| (entity.clone(), self.window)).collect();
+        self.starts.extend(start.iter().cloned());
         for step in 0..=STEPS {
             if step == STEPS && !frontier.is_empty() {
                 self.cut(&format!("neighbours that are more than {STEPS} joins away are left out"));
@@ -62,9 +66,12 @@ impl<'a> Walk<'a> {
             self.seen.extend(frontier.keys().cloned());
             let mut next = BTreeMap::new();
             for mention in links::MENTIONS {
+                let is_followed = |entity: &Entity| {
+                    entity.kind == mention.kind && (mention.relation != Relation::Uses || self.starts.contains(entity))
+                };
                 let entities: Vec<(&Entity, &Span)> =
-                    frontier.iter().filter(|(entity, _)| entity.kind == mention.kind).collect();
-                if !entities.is_empty() && (mention.relation != Relation::Uses || step == 0) {
+                    frontier.iter().filter(|(entity, _)| is_followed(entity)).collect();
+                if !entities.is_empty() {
                     self.follow(mention, &entities, &mut next).await?;
                 }
             }
@@ -188,8 +195,12 @@ impl<'a> Walk<'a> {
                         *column == sql::NOTHING || value.as_ref().is_some_and(|value| !value.is_empty())
                     });
                     if is_whole {
-                        let entity = Entity { kind: other.kind, values };
-                        next.entry(entity).and_modify(|known| *known = known.around(span)).or_insert(span);
+                        let found = Entity { kind: other.kind, values };
+                        // The same row, so another name of the entity.
+                        if [mention.relation, other.relation] == [Relation::Is; 2] && self.starts.contains(*entity) {
+                            self.starts.insert(found.clone());
+                        }
+                        next.entry(found).and_modify(|known| *known = known.around(span)).or_insert(span);
                     }
                 }
             }
