@@ -26,8 +26,8 @@ fn written(folder: &Path, name: &str, text: impl AsRef<[u8]>) -> String {
 struct Users;
 
 impl TableFunctions for Users {
-    fn functions(&self) -> &'static [TableFunction] {
-        &[TableFunction { name: "users_of", signature: "users_of('host')", description: "Users of a host." }]
+    fn functions(&self) -> Vec<TableFunction> {
+        vec![TableFunction { name: "users_of", signature: "users_of('host')", description: "Users of a host." }]
     }
 
     fn table(&self, _function: &str, arguments: &[String]) -> indago_table::Result<TableRef> {

@@ -1,8 +1,10 @@
 //! The eight forensic queries on the live estate: a real cluster, two AWS accounts, git, this machine's processes.
 
 use std::collections::BTreeSet;
-use std::path::Path;
-use std::process::Stdio;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
 
 use indago_testkit::beds::Estate;
 use serde_json::Value;
@@ -12,16 +14,40 @@ use crate::support::root;
 
 /// A query's rows; it must have no warnings.
 fn ask(estate: &Estate, file: &Path) -> Vec<Value> {
-    let program = indago();
-    let mut query = estate.command(program.get_program());
-    query.args(["query", "--strict", "--format", "ndjson", "-f"]).arg(file).stdin(Stdio::null());
-    let output = query.output().expect("the estate runs programs");
-    let errors = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success() && errors.is_empty(), "{}: {errors}", file.display());
-    let text = std::str::from_utf8(&output.stdout).expect("rows are UTF-8");
-    let rows: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).expect("a row")).collect();
-    assert!(!rows.is_empty(), "{} has no rows", file.display());
+    ask_as_of(estate, file, None)
+}
+
+/// A query's rows at a time.
+fn ask_as_of(estate: &Estate, file: &Path, time: Option<&str>) -> Vec<Value> {
+    let path = file.display().to_string();
+    let mut arguments = vec!["query", "--strict", "-f", &path];
+    arguments.extend(time.iter().flat_map(|time| ["--as-of", time]));
+    let (rows, errors) = run(estate, &arguments);
+    let rows = rows.unwrap_or_else(|| panic!("{path}: {errors}"));
+    assert!(errors.is_empty(), "{path}: {errors}");
+    assert!(!rows.is_empty(), "{path} has no rows");
     rows
+}
+
+/// The rows of a command that succeeded, and what it printed to standard error.
+fn run(estate: &Estate, arguments: &[&str]) -> (Option<Vec<Value>>, String) {
+    let program = indago();
+    let mut command = estate.command(program.get_program());
+    command.args(arguments).args(["--format", "ndjson"]).stdin(Stdio::null());
+    let output = command.output().expect("the estate runs programs");
+    let errors = String::from_utf8_lossy(&output.stderr).into_owned();
+    let text = std::str::from_utf8(&output.stdout).expect("rows are UTF-8");
+    let rows = text.lines().map(|line| serde_json::from_str(line).expect("a row")).collect();
+    (output.status.success().then_some(rows), errors)
+}
+
+/// The forensic queries, in order.
+fn queries() -> Vec<PathBuf> {
+    let entries = fs::read_dir(root().join("queries/forensics")).expect("the queries").flatten();
+    let mut files: Vec<PathBuf> = entries.map(|entry| entry.path()).collect();
+    files.retain(|file| file.extension().is_some_and(|extension| extension == "sql"));
+    files.sort();
+    files
 }
 
 fn text<'a>(row: &'a Value, column: &str) -> &'a str {
@@ -36,12 +62,7 @@ fn texts<'a>(rows: &'a [Value], column: &str) -> BTreeSet<&'a str> {
 #[test]
 fn each_query_shows_its_part_of_the_trail() {
     let estate = Estate::start().expect("the estate");
-    let folder = root().join("queries/forensics");
-    let mut files: Vec<_> =
-        std::fs::read_dir(&folder).expect("the queries").flatten().map(|entry| entry.path()).collect();
-    files.retain(|file| file.extension().is_some_and(|extension| extension == "sql"));
-    files.sort();
-    let answers: Vec<Vec<Value>> = files.iter().map(|file| ask(&estate, file)).collect();
+    let answers: Vec<Vec<Value>> = queries().iter().map(|file| ask(&estate, file)).collect();
     let [shells, trail, reach, bindings, nodes, roles, commits, blast] = answers.as_slice() else {
         panic!("eight queries, not {}", answers.len())
     };
@@ -95,4 +116,188 @@ fn each_query_shows_its_part_of_the_trail() {
     let steps: BTreeSet<_> = blast.iter().filter_map(|row| row["step"].as_i64()).collect();
     assert_eq!(steps, [1, 2, 3, 4].into(), "{blast:?}");
     assert!(blast.iter().any(|row| text(row, "what").starts_with("bastion")), "{blast:?}");
+}
+
+/// The tables of the forensic queries and of the trail.
+const RECORDED: &str = r#"
+[recording.state]
+every = "2s"
+tables = ["processes", "container_processes", "containers", "process_open_sockets", "kubernetes_pods",
+    "kubernetes_pod_containers", "kubernetes_nodes", "kubernetes_events", "kubernetes_service_accounts",
+    "kubernetes_replica_sets", "kubernetes_deployments", "kubernetes_cluster_role_binding_subjects",
+    "kubernetes_role_binding_subjects", "kubernetes_cluster_role_policy_rules", "kubernetes_role_policy_rules"]
+[recording.accounts]
+every = "10s"
+tables = ["aws_account", "aws_ec2_instance", "aws_iam_instance_profile", "aws_iam_role", "git_commits", "git_commit_files"]
+"#;
+
+/// A recorder of the estate; dropping it stops it.
+struct Recorder(Child);
+
+impl Recorder {
+    fn start(estate: &Estate) -> Recorder {
+        let program = indago();
+        let mut command = estate.command(program.get_program());
+        command.args(["record"]).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::inherit());
+        Recorder(command.spawn().expect("the recorder starts"))
+    }
+}
+
+impl Drop for Recorder {
+    fn drop(&mut self) {
+        // It runs in place of the programs that started it.
+        Command::new("kill").arg(self.0.id().to_string()).status().expect("kill runs");
+        self.0.wait().expect("it ends");
+    }
+}
+
+/// Waits until a query has a row that is true.
+fn until(estate: &Estate, sql: &str) {
+    let end = Instant::now() + Duration::from_secs(240);
+    loop {
+        let (rows, errors) = run(estate, &["query", sql]);
+        let is_true =
+            |row: &Value| row.as_object().is_some_and(|row| row.values().all(|value| *value == 1 || *value == true));
+        if rows.as_ref().is_some_and(|rows| rows.first().is_some_and(is_true)) {
+            return;
+        }
+        assert!(Instant::now() < end, "{sql}: {rows:?} {errors}");
+        std::thread::sleep(Duration::from_millis(500));
+    }
+}
+
+/// Waits until all tables were read after now, and returns a time after that.
+fn read_again(estate: &Estate) -> String {
+    let now = chrono::Utc::now().to_rfc3339_opts(chrono::SecondsFormat::Micros, true);
+    until(
+        estate,
+        &format!(
+            "SELECT count(*) = 21 FROM (SELECT table_name FROM coverage WHERE gap IS NULL GROUP BY table_name \
+             HAVING max(end_time) > TIMESTAMP '{now}')"
+        ),
+    );
+    chrono::Utc::now().to_rfc3339_opts(chrono::SecondsFormat::Micros, true)
+}
+
+fn kubectl(estate: &Estate, arguments: &[&str]) {
+    let output = Command::new("kubectl").args(arguments).envs(estate.environment()).output().expect("kubectl runs");
+    assert!(output.status.success(), "kubectl {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+}
+
+/// The intruder's pod runs a shell, is deleted, its node is drained, its role is changed back. In between, the cluster cannot be
+/// read for a time, and the recorder is restarted.
+#[test]
+fn an_incident_is_as_it_was() {
+    let estate = Estate::start().expect("the estate");
+    let config = estate.command("sh").args(["-c", "echo $INDAGO_CONFIG"]).output().expect("it runs").stdout;
+    let config = PathBuf::from(String::from_utf8(config).expect("UTF-8").trim());
+    let folder = config.parent().expect("a directory").to_owned();
+    let settings = fs::read_to_string(&config).expect("there");
+    fs::write(&config, format!("{settings}[record]\ndir = \"recorded\"\nwriter = \"estate\"\n{RECORDED}"))
+        .expect("written");
+
+    let recorder = Recorder::start(&estate);
+    read_again(&estate);
+    let live: Vec<Vec<Value>> = queries().iter().map(|file| ask(&estate, file)).collect();
+    let incident = read_again(&estate);
+    let (pods, _) = run(&estate, &["query", &fs::read_to_string(&queries()[0]).expect("there")]);
+    let pod = text(&pods.expect("rows")[0], "pod").to_owned();
+    let sql = format!("SELECT uid, node_name FROM kubernetes_pods WHERE namespace = 'shop' AND name = '{pod}'");
+    let (rows, errors) = run(&estate, &["query", &sql]);
+    let row = rows.and_then(|rows| rows.into_iter().next()).unwrap_or_else(|| panic!("{errors}"));
+    let (uid, node) = (text(&row, "uid").to_owned(), text(&row, "node_name").to_owned());
+
+    // The cluster does not answer for a time.
+    let kubeconfig = folder.join("outside.conf");
+    let reachable = fs::read_to_string(&kubeconfig).expect("there");
+    let mut cut: Value = serde_json::from_str(&reachable).expect("JSON");
+    cut["clusters"][0]["cluster"]["server"] = Value::from("https://127.0.0.1:9");
+    drop(recorder);
+    fs::write(&kubeconfig, cut.to_string()).expect("written");
+    let recorder = Recorder::start(&estate);
+    until(&estate, "SELECT count(*) > 0 FROM coverage WHERE table_name = 'kubernetes_pods' AND gap LIKE '%refused%'");
+    let outage = chrono::Utc::now().to_rfc3339_opts(chrono::SecondsFormat::Micros, true);
+    drop(recorder);
+    fs::write(&kubeconfig, reachable).expect("written");
+    let recorder = Recorder::start(&estate);
+    read_again(&estate);
+
+    kubectl(&estate, &["delete", "pod", "-n", "shop", &pod, "--wait"]);
+    read_again(&estate);
+    kubectl(
+        &estate,
+        &["drain", &node, "--ignore-daemonsets", "--delete-emptydir-data", "--force", "--disable-eviction"],
+    );
+    read_again(&estate);
+    let rules = r#"[{"op": "replace", "path": "/rules", "value": [{"apiGroups": [""], "resources": ["pods"], "verbs": ["list"]}]}]"#;
+    kubectl(&estate, &["patch", "clusterrole", "probe-operator", "--type", "json", "-p", rules]);
+    read_again(&estate);
+    drop(recorder);
+
+    // Now the pod is gone, and as of the incident it is as it was.
+    let (rows, _) = run(&estate, &["query", "-f", &queries()[0].display().to_string()]);
+    assert!(rows.expect("rows").iter().all(|row| row["pod"] != *pod));
+    for (file, live) in queries().iter().zip(&live) {
+        let then = ask_as_of(&estate, file, Some(&incident));
+        assert_eq!(then, *live, "{}", file.display());
+    }
+
+    // The trail, in order.
+    let page = folder.join("incident.html").display().to_string();
+    let (trail, errors) = run(&estate, &["timeline", &uid]);
+    let trail = trail.unwrap_or_else(|| panic!("{errors}"));
+    let story = trail
+        .iter()
+        .map(|row| format!("{} {} {} {}", text(row, "at"), text(row, "kind"), text(row, "table"), text(row, "what")));
+    let story: Vec<String> = story.collect();
+    println!("{}", story.join("\n"));
+    let at = |kind: &str, table: &str, what: &str| {
+        let is_it = |row: &&Value| row["kind"] == kind && row["table"] == table && text(row, "what").contains(what);
+        let row =
+            trail.iter().find(is_it).unwrap_or_else(|| panic!("no {kind} {table} {what} in\n{}", story.join("\n")));
+        text(row, "at").to_owned()
+    };
+    let steps = [
+        at("event", "git_commits", "root@build-7.local"),
+        at("started", "processes", "cmdline /bin/sh"),
+        at("removed", "kubernetes_pods", &pod),
+        at("modified", "kubernetes_nodes", "unschedulable false → true"),
+        at("removed", "kubernetes_cluster_role_policy_rules", "escalate"),
+    ];
+    assert!(steps.is_sorted(), "{steps:?}");
+    assert!(at("ended", "processes", "/bin/sh") > steps[1]);
+    at("added", "process_open_sockets", "remote_address 203.0.113.66");
+    at("added", "kubernetes_cluster_role_binding_subjects", "role_name probe-operator");
+    at("added", "aws_iam_role", "acme-node");
+    at("event", "kubernetes_events", "Killing");
+    let environments: BTreeSet<&str> = texts(&trail, "environment");
+    assert_eq!(environments, ["aws", "containers", "git", "host", "kubernetes"].into());
+    let (none, errors) = run(&estate, &["timeline", &uid, "--html", &page]);
+    assert!(none.is_some() && fs::metadata(&page).is_ok_and(|file| file.len() > 10_000), "{errors}");
+
+    // The guide tells it with these queries.
+    let guide = fs::read_to_string(root().join("docs/guide/time.md")).expect("the page");
+    let (_, incident_of_guide) = guide.split_once("## An incident").expect("its section");
+    let blocks = incident_of_guide.split("```sql\n").skip(1).filter_map(|rest| Some(rest.split_once("```")?.0));
+    let (pod_is, incident_is) = (format!("pod={uid}"), format!("incident={incident}"));
+    let mut many = 0;
+    for sql in blocks {
+        let mut arguments = vec!["query", sql];
+        for (name, value) in [("$pod", &pod_is), ("$incident", &incident_is)] {
+            if sql.contains(&format!("{name})")) || sql.contains(&format!("{name} ")) {
+                arguments.extend(["--param", value]);
+            }
+        }
+        let (rows, errors) = run(&estate, &arguments);
+        assert!(rows.is_some_and(|rows| !rows.is_empty()), "{sql}: {errors}");
+        many += 1;
+    }
+    assert_eq!(many, 5);
+
+    // The outage.
+    let gaps = "SELECT DISTINCT gap FROM coverage WHERE table_name = 'kubernetes_pods' AND gap LIKE '%refused%'";
+    let (rows, errors) = run(&estate, &["query", gaps]);
+    assert_eq!(rows.map(|rows| rows.len()), Some(1), "{errors}");
+    let (_, errors) = run(&estate, &["query", "--strict", "--as-of", &outage, "SELECT count(*) FROM kubernetes_pods"]);
+    assert!(errors.contains("kubernetes_pods"), "{errors}");
 }

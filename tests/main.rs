@@ -58,3 +58,4 @@ mod store;
 mod strace;
 mod support;
 mod time;
+mod timeline;

@@ -282,3 +282,63 @@ fn the_cluster_role_allows_what_the_tables_read_and_nothing_else() {
     assert!(expected.contains("\"pods\"") && expected.contains("rbac.authorization.k8s.io"), "{expected}");
     assert_eq!(rules, expected, "write this between the marks in {}:\n{expected}", file.display());
 }
+
+/// The declared joins name columns of the tables, and columns that are joined have one type.
+#[test]
+fn declared_joins_are_over_columns_of_one_type() {
+    use indago_table::{Kind, TableSpec};
+    use indago_tables_registry::links::{Change, KINDS, LINKED, MENTIONS};
+    let tables = tables();
+    let spec = |name: &str| -> &TableSpec {
+        tables.iter().find(|table| table.spec().name == name).unwrap_or_else(|| panic!("no table {name}")).spec()
+    };
+    let kind = |table: &str, column: &str| {
+        let (spec, column) = (spec(table), column);
+        spec.columns[spec.column(column).unwrap_or_else(|| panic!("no column {table}.{column}"))].kind.clone()
+    };
+    let mut kinds: BTreeMap<(&str, usize), (String, Kind)> = BTreeMap::new();
+    for mention in MENTIONS {
+        for (at, expression) in mention.columns.iter().enumerate() {
+            // A map's values and parts of texts are texts.
+            let of_column = match *expression {
+                "NULL" | "writer" => continue,
+                _ if expression.contains(['[', '(']) => {
+                    let words =
+                        expression.split(|character: char| !character.is_ascii_alphanumeric() && character != '_');
+                    assert!(words.clone().any(|word| spec(mention.table).column(word).is_some()), "{mention:?}");
+                    Kind::Text
+                }
+                column => kind(mention.table, column),
+            };
+            let place = format!("{}.{expression}", mention.table);
+            let (first, known) = kinds.entry((mention.kind, at)).or_insert((place.clone(), of_column.clone()));
+            assert_eq!(*known, of_column, "{first} and {place} are joined");
+        }
+    }
+    assert_eq!(kinds.keys().map(|(kind, _)| *kind).collect::<BTreeSet<_>>().len(), KINDS.len());
+    for linked in LINKED {
+        for column in linked.names.iter().chain(linked.facts) {
+            kind(linked.table, column);
+        }
+        if let Change::Life(column) | Change::Event(column) | Change::Call(column) = linked.change
+            && !column.is_empty()
+        {
+            assert_eq!(kind(linked.table, column), Kind::Timestamp, "{}.{column}", linked.table);
+        }
+    }
+}
+
+/// Every condition and expression of the declared joins is SQL over its table.
+#[tokio::test(flavor = "multi_thread")]
+async fn declared_joins_are_sql() {
+    use indago_tables_registry::links::MENTIONS;
+    let engine = Engine::builder().tables(tables()).build().await.expect("the engine builds");
+    for mention in MENTIONS {
+        let columns = mention.columns.join(", ").replace("writer", "NULL");
+        let when = if mention.when.is_empty() { String::new() } else { format!(" WHERE {}", mention.when) };
+        let sql = format!("SELECT {columns} FROM {}{when}", mention.table);
+        if let Err(error) = engine.query(&sql).await {
+            panic!("{sql}: {error}");
+        }
+    }
+}

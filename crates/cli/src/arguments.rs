@@ -154,6 +154,8 @@ pub(crate) enum Command {
     Diff(Diff),
     /// Check that recorded tables are as they were written
     Verify(Verify),
+    /// Print what was recorded of a pod, container, process, role, commit or user, in the order of time
+    Timeline(Timeline),
     /// Investigate a break-in at a small company, with embedded data
     Demo(Demo),
     /// Start the interactive shell
@@ -374,6 +376,26 @@ pub(crate) struct Verify {
     pub(crate) output: Output,
 }
 
+#[derive(Debug, Args)]
+pub(crate) struct Timeline {
+    /// UID of a pod, ID of a container or instance, ARN, commit, digest of an image, NAMESPACE/NAME, or KIND:VALUE
+    #[arg(value_name = "ENTITY")]
+    pub(crate) entity: String,
+    /// Start, such as '2026-11-01 03:00' or '-2 hours' [default: the first reading]
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
+    pub(crate) from: Option<String>,
+    /// End, such as '2026-11-01 04:00' or '-1 hour' [default: now]
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
+    pub(crate) to: Option<String>,
+    /// Write the rows as a web page, in one file that needs no other
+    #[arg(long, value_name = "FILE")]
+    pub(crate) html: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) output: Output,
+    #[command(flatten)]
+    pub(crate) limits: Limits,
+}
+
 /// Exit code 0: nothing is missing; 3: something is.
 #[derive(Debug, Args)]
 pub(crate) struct Check {
@@ -532,6 +554,7 @@ mod tests {
             "indago query -f file.sql --arrow a --parquet p",
             "indago query --param pid=1 --param $name=a=b x",
             "indago query --as-of 2026-01-01T03:00:00Z x",
+            "indago timeline shop/web --from -2hours --to 2026-01-01 --html page.html --json",
             "indago pack run path --as-of 2026-01-01",
             "indago shell --as-of 2026-01-01",
             "indago tables --format json",

@@ -164,7 +164,11 @@ impl EngineBuilder {
     /// read nothing but its tables.
     #[must_use]
     pub fn table_functions(mut self, functions: impl TableFunctions) -> Self {
-        self.table_functions = Some(Arc::new(functions));
+        let functions: Arc<dyn TableFunctions> = Arc::new(functions);
+        self.table_functions = Some(match self.table_functions.take() {
+            Some(known) => Arc::new(table_functions::Both(known, functions)),
+            None => functions,
+        });
         self
     }
 

@@ -75,7 +75,7 @@ pub(crate) fn of(registry: &Registry) -> Vec<FunctionInfo> {
         }
     }
     let added = registry.table_functions.iter().flat_map(|functions| functions.functions());
-    for function in STANDARD.iter().chain(added) {
+    for function in STANDARD.into_iter().chain(added) {
         let info = FunctionInfo {
             name: function.name.to_owned(),
             signature: function.signature.to_owned(),

@@ -26,7 +26,7 @@ const OF_FILES: [&str; 3] = ["read_csv", "read_json", "read_parquet"];
 /// An engine has none unless [`EngineBuilder::table_functions`](crate::EngineBuilder::table_functions) adds them.
 pub trait TableFunctions: fmt::Debug + Send + Sync + 'static {
     /// The functions.
-    fn functions(&self) -> &'static [TableFunction];
+    fn functions(&self) -> Vec<TableFunction>;
 
     /// The table of a call. May read files: it is called on a thread that may block. The same call in one query makes one
     /// table. The table's [`TableSpec`](crate::TableSpec) may have any name.
@@ -42,6 +42,26 @@ pub struct TableFunction {
     pub signature: &'static str,
     /// Its description, in one line.
     pub description: &'static str,
+}
+
+/// Functions of two sets. A function of the second replaces one of the same name in the first.
+#[derive(Debug)]
+pub(crate) struct Both(pub(crate) Arc<dyn TableFunctions>, pub(crate) Arc<dyn TableFunctions>);
+
+impl TableFunctions for Both {
+    fn functions(&self) -> Vec<TableFunction> {
+        let mut functions = self.0.functions();
+        functions.retain(|function| !has(&*self.1, function.name));
+        functions.extend(self.1.functions());
+        functions
+    }
+
+    fn table(&self, function: &str, arguments: &[String]) -> indago_table::Result<TableRef> {
+        match has(&*self.1, function) {
+            true => self.1.table(function, arguments),
+            false => self.0.table(function, arguments),
+        }
+    }
 }
 
 /// DataFusion's functions in FROM.
@@ -137,7 +157,7 @@ impl VisitorMut for Calls<'_> {
         let function = function.value.to_lowercase();
         let table = match self.functions {
             Some(functions) if has(&**functions, &function) => self.table(&**functions, &function, arguments),
-            None if OF_FILES.contains(&function.as_str()) => Err(not_allowed(&function)),
+            _ if OF_FILES.contains(&function.as_str()) => Err(not_allowed(&function)),
             _ => return ControlFlow::Continue(()),
         };
         let table = match table {

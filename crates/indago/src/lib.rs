@@ -26,6 +26,7 @@ mod demo;
 mod open;
 mod osquery;
 mod record;
+mod timeline;
 
 pub use datafusion;
 pub use datafusion::arrow;

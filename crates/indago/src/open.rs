@@ -6,9 +6,10 @@ use indago_config::{Config, SqlDialect};
 use indago_engine::{Absent, Dialect, Engine, EngineBuilder, Limits, TableRef};
 use indago_store::{Recorded, Store};
 use indago_table::{CatalogRef, Sys};
-use indago_tables_registry::{self as registry, Environments};
+use indago_tables_registry::{self as registry, Environments, links};
 
 use crate::osquery;
+use crate::timeline::Timelines;
 
 /// Why an engine could not be opened.
 #[derive(Debug, thiserror::Error)]
@@ -47,7 +48,7 @@ impl Defaults for EngineBuilder {
 
     fn with_environments(self, environments: &Environments) -> Self {
         let builder = self.tables(osquery::tables(&Config::default())).absent(of_osquery);
-        of_environments(builder, environments, None)
+        of_environments(builder, environments, None, Limits::default())
     }
 }
 
@@ -70,10 +71,11 @@ pub fn builder(config: &Config) -> Result<EngineBuilder, OpenError> {
             names => {
                 let recorded = Recorded::at(dir.to_string_lossy());
                 let builder = builder.tables(recorded.tables(&names, &every_table())).catalog(recorded.others());
-                with_past(builder, &recorded)
+                let builder = with_past(builder, &recorded);
+                builder.table_functions(timelines(Some(&recorded), Vec::new(), limits(config)))
             }
         },
-        None => of_environments(builder, &environments(config)?, recorded(config).as_ref()),
+        None => of_environments(builder, &environments(config)?, recorded(config).as_ref(), limits(config)),
     };
     let builder = builder.absent(move |name| {
         let table = every_table().into_iter().find(|table| table.spec().name == name);
@@ -98,14 +100,18 @@ fn of_environments(
     builder: EngineBuilder,
     environments: &Environments,
     recorded: Option<&Arc<Recorded>>,
+    limits: Limits,
 ) -> EngineBuilder {
     let table = |table| recorded.map_or_else(|| Arc::clone(&table), |recorded| recorded.with_past(Arc::clone(&table)));
     let catalog = |catalog: CatalogRef| match recorded {
         Some(recorded) => recorded.with_past_of(catalog),
         None => catalog,
     };
+    let tables = registry::all(environments);
+    let events = tables.iter().filter(|table| links::is_of_events(&table.spec().name)).cloned().collect();
     let builder = builder
-        .tables(registry::all(environments).into_iter().map(table))
+        .table_functions(timelines(recorded, events, limits))
+        .tables(tables.into_iter().map(table))
         .functions(registry::functions(environments))
         .event_sources(registry::event_sources(environments));
     let builder = registry::catalogs(environments).into_iter().map(catalog).fold(builder, EngineBuilder::catalog);
@@ -118,6 +124,14 @@ fn of_environments(
 /// Adds the tables about the past.
 fn with_past(builder: EngineBuilder, recorded: &Arc<Recorded>) -> EngineBuilder {
     recorded.catalogs().into_iter().fold(builder.table(recorded.coverage()), EngineBuilder::catalog)
+}
+
+/// The function `timeline` over recorded tables, and over live tables of events.
+fn timelines(recorded: Option<&Arc<Recorded>>, events: Vec<TableRef>, limits: Limits) -> Timelines {
+    let builder = Engine::builder().limits(limits).tables(events);
+    let catalogs = recorded.into_iter().flat_map(|recorded| recorded.catalogs());
+    let builder = catalogs.fold(builder, EngineBuilder::catalog);
+    Timelines::new(builder, every_table().iter().map(|table| table.spec().clone()), Sys::live())
 }
 
 /// The recorded tables of a configuration: if it records, or if its directory exists. A bucket is used if it is configured.

@@ -16,17 +16,17 @@ use parquet::errors::ParquetError;
 use crate::render::RowSink;
 
 /// The bytes of a file.
-type Bytes = BufWriter<Box<dyn Write + Send>>;
+pub(crate) type Bytes = BufWriter<Box<dyn Write + Send>>;
 
 /// A file with a temporary name until it is complete.
-struct Draft {
+pub(crate) struct Draft {
     path: PathBuf,
     draft: PathBuf,
     done: bool,
 }
 
 impl Draft {
-    fn new(path: &Path) -> io::Result<(Self, Bytes)> {
+    pub(crate) fn new(path: &Path) -> io::Result<(Self, Bytes)> {
         Self::begin(path).map_err(|error| named(path, error))
     }
 
@@ -44,7 +44,7 @@ impl Draft {
         Self { path: PathBuf::from("standard output"), draft: PathBuf::new(), done: true }
     }
 
-    fn finish(&mut self) -> io::Result<()> {
+    pub(crate) fn finish(&mut self) -> io::Result<()> {
         if !self.done {
             std::fs::rename(&self.draft, &self.path)?;
         }
@@ -53,7 +53,7 @@ impl Draft {
     }
 
     /// The result of writing, with the file's name in the error.
-    fn told<T>(&self, written: io::Result<T>) -> io::Result<T> {
+    pub(crate) fn told<T>(&self, written: io::Result<T>) -> io::Result<T> {
         written.map_err(|error| named(&self.path, error))
     }
 }

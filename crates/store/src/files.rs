@@ -43,8 +43,8 @@ const BATCH_BYTES: u64 = 4 << 20;
 pub struct Files;
 
 impl TableFunctions for Files {
-    fn functions(&self) -> &'static [TableFunction] {
-        &[
+    fn functions(&self) -> Vec<TableFunction> {
+        vec![
             TableFunction {
                 name: "read_csv",
                 signature: "read_csv(path [, delimiter])",

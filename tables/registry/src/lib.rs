@@ -1,6 +1,7 @@
 //! All tables. This is the only place that knows all environments.
 
 mod elsewhere;
+pub mod links;
 
 pub use elsewhere::{ELSEWHERE, MISSING};
 pub use indago_table::Sys;

@@ -14,3 +14,4 @@ pub(crate) mod reference;
 pub(crate) mod shell;
 pub(crate) mod tables;
 pub(crate) mod verify;
+pub(crate) mod timeline;

@@ -1,5 +1,6 @@
 //! The beds. Each is a value that owns its servers; dropping it stops them.
 
+mod browser;
 mod cluster;
 mod containerd;
 mod custom;
@@ -16,6 +17,7 @@ mod systemd;
 #[cfg(test)]
 mod tests;
 
+pub use browser::Browser;
 pub use cluster::{Cluster, ClusterOptions};
 pub use containerd::Containerd;
 pub use custom::{CustomGroup, CustomResources};

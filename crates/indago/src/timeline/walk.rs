@@ -1,0 +1,372 @@
+//! From an entity over the declared joins to its neighbours, and what was recorded of their rows.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use datafusion::arrow::array::RecordBatch;
+use indago_engine::{Engine, TableSpec};
+use indago_table::{Error, Outcome, Result, Timestamp, Warning};
+use indago_tables_registry::links::{self, Change, Entity, Linked, Mention, Relation};
+
+use super::event::Cells;
+use super::{Found, Moment, NAME, Window, sql};
+
+/// Joins between the entity and the farthest neighbours.
+const STEPS: usize = 8;
+/// The most entities that are followed.
+const MOST_ENTITIES: usize = 2_000;
+/// The most rows that one step reads from a table, and that a trail has.
+const MOST_ROWS: usize = 20_000;
+/// Keys in one statement.
+const KEYS: usize = 200;
+
+/// When something existed; an end that is `None` is open.
+type Span = Window;
+
+/// A walk from one entity.
+pub(super) struct Walk<'a> {
+    engine: &'a Engine,
+    specs: &'a BTreeMap<String, TableSpec>,
+    window: Window,
+    /// The recorded tables.
+    recorded: BTreeSet<String>,
+    /// For each table, the conditions that find the rows of the trail.
+    rows: BTreeMap<&'static str, BTreeSet<String>>,
+    seen: BTreeSet<Entity>,
+    /// The entity where the walk starts, by all its names.
+    starts: BTreeSet<Entity>,
+    found: Found,
+}
+
+impl<'a> Walk<'a> {
+    pub(super) fn new(engine: &'a Engine, specs: &'a BTreeMap<String, TableSpec>, window: Window) -> Self {
+        Walk {
+            engine,
+            specs,
+            window,
+            recorded: BTreeSet::new(),
+            rows: BTreeMap::new(),
+            seen: BTreeSet::new(),
+            starts: BTreeSet::new(),
+            found: Found::default(),
+        }
+    }
+
+    pub(super) async fn run(mut self, start: &[Entity]) -> Result<Found> {
+        let (names, warnings) = self.engine.found_names().await;
+        warnings.into_iter().for_each(|warning| self.warn(warning));
+        self.recorded =
+            names.into_iter().filter_map(|found| Some(found.name.strip_prefix("history.")?.to_owned())).collect();
+        let mut frontier: BTreeMap<Entity, Span> = start.iter().map(|entity| (entity.clone(), self.window)).collect();
+        self.starts.extend(start.iter().cloned());
+        for step in 0..=STEPS {
+            if step == STEPS && !frontier.is_empty() {
+                self.cut(&format!("neighbours that are more than {STEPS} joins away are left out"));
+                break;
+            }
+            self.seen.extend(frontier.keys().cloned());
+            let mut next = BTreeMap::new();
+            for mention in links::MENTIONS {
+                let is_followed = |entity: &Entity| {
+                    entity.kind == mention.kind && (mention.relation != Relation::Uses || self.starts.contains(entity))
+                };
+                let entities: Vec<(&Entity, &Span)> =
+                    frontier.iter().filter(|(entity, _)| is_followed(entity)).collect();
+                if !entities.is_empty() {
+                    self.follow(mention, &entities, &mut next).await?;
+                }
+            }
+            next.retain(|entity, _| !self.seen.contains(entity));
+            let room = MOST_ENTITIES.saturating_sub(self.seen.len());
+            if next.len() > room {
+                self.cut(&format!("only {MOST_ENTITIES} neighbours are followed; limit the time with `from` and `to`"));
+                next = next.into_iter().take(room).collect();
+            }
+            frontier = next;
+        }
+        for (table, keys) in std::mem::take(&mut self.rows) {
+            self.changes(linked(table), &keys.into_iter().collect::<Vec<_>>()).await?;
+        }
+        let found = &mut self.found;
+        found.moments.sort_unstable_by(|a, b| order(a).cmp(&order(b)));
+        found.moments.dedup_by(|a, b| order(a) == order(b));
+        if found.moments.len() > MOST_ROWS {
+            found.moments.truncate(MOST_ROWS);
+            self.cut(&format!("only the first {MOST_ROWS} rows are shown; limit the time with `from` and `to`"));
+        }
+        Ok(self.found)
+    }
+
+    /// Reads the rows of a table that mention entities.
+    async fn follow(
+        &mut self,
+        mention: &'static Mention,
+        entities: &[(&Entity, &Span)],
+        next: &mut BTreeMap<Entity, Span>,
+    ) -> Result<()> {
+        let linked = linked(mention.table);
+        let Some(spec) = self.specs.get(mention.table) else { return Ok(()) };
+        let is_recorded = self.recorded.contains(mention.table);
+        if !is_recorded && self.engine.table(mention.table).is_none() {
+            return Ok(());
+        }
+        self.found.searched.insert(mention.table.to_owned());
+        for some in entities.chunks(KEYS) {
+            let conditions: Vec<String> =
+                some.iter().filter_map(|(entity, _)| sql::mentions(spec, mention, entity)).collect();
+            if conditions.is_empty() {
+                continue;
+            }
+            let mut condition = format!("({})", sql::any(&conditions));
+            if !mention.when.is_empty() {
+                condition = format!("{condition} AND {}", mention.when);
+            }
+            match linked.change {
+                Change::Event(time) => self.events(linked, is_recorded, &condition, time, "event").await?,
+                Change::Call(time) => self.events(linked, is_recorded, &condition, time, "call").await?,
+                Change::Object | Change::Life(_) => self.neighbours(mention, spec, &condition, some, next).await?,
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads the versions of rows that mention entities, and finds the other entities that these mention.
+    async fn neighbours(
+        &mut self,
+        mention: &'static Mention,
+        spec: &TableSpec,
+        condition: &str,
+        entities: &[(&Entity, &Span)],
+        next: &mut BTreeMap<Entity, Span>,
+    ) -> Result<()> {
+        let mentions: Vec<&Mention> = links::MENTIONS.iter().filter(|other| other.table == mention.table).collect();
+        let mut columns = vec!["valid_from".to_owned(), "valid_to".to_owned()];
+        for (at, other) in mentions.iter().enumerate() {
+            for (value, expression) in other.columns.iter().enumerate() {
+                columns.push(match other.when {
+                    "" => format!("{expression} AS m{at}_{value}"),
+                    when => format!("CASE WHEN {when} THEN {expression} END AS m{at}_{value}"),
+                });
+            }
+        }
+        for (at, column) in spec.identity.iter().enumerate() {
+            columns.push(format!("{} AS i{at}", sql::name(column)));
+        }
+        let hull = entities.iter().map(|(_, span)| **span).reduce(Span::around).unwrap_or(self.window);
+        let mut statement = format!(
+            "SELECT DISTINCT {} FROM history.{} WHERE {condition}",
+            columns.join(", "),
+            sql::name(mention.table)
+        );
+        if let Some(to) = hull.to {
+            statement.push_str(&format!(" AND valid_from <= {}", sql::time(to)));
+        }
+        if let Some(from) = hull.from {
+            statement.push_str(&format!(" AND (valid_to IS NULL OR valid_to >= {})", sql::time(from)));
+        }
+        let batches = self.read(mention.table, &statement).await?;
+        for batch in &batches {
+            for row in 0..batch.num_rows() {
+                let cells = Cells { batch, row };
+                let span = Span { from: cells.time("valid_from"), to: cells.time("valid_to") };
+                let values = |at: usize, other: &Mention| -> Vec<Option<String>> {
+                    (0..other.columns.len()).map(|value| cells.text(&format!("m{at}_{value}"))).collect()
+                };
+                let own = mentions.iter().position(|other| std::ptr::eq(*other, mention)).unwrap_or_default();
+                let own = values(own, mention);
+                let is_of = |(entity, alive): &&(&Entity, &Span)| is_like(entity, &own) && alive.overlaps(span);
+                let Some((entity, _)) = entities.iter().find(is_of) else { continue };
+                let key = match spec.identity.is_empty() {
+                    true => {
+                        // Only with all values of the row is it the same object.
+                        let whole = Entity { kind: entity.kind, values: own.clone() };
+                        sql::mentions(spec, mention, &whole)
+                    }
+                    false => {
+                        let values: Vec<Option<String>> =
+                            (0..spec.identity.len()).map(|at| cells.text(&format!("i{at}"))).collect();
+                        let names: Vec<String> = spec.identity.iter().map(|name| sql::name(name)).collect();
+                        sql::equal(spec, &names.iter().map(String::as_str).collect::<Vec<_>>(), &values)
+                    }
+                };
+                self.rows.entry(mention.table).or_default().extend(key);
+                for (at, other) in mentions.iter().enumerate().filter(|(_, other)| other.relation != Relation::About) {
+                    let values = values(at, other);
+                    let is_whole = other.columns.iter().zip(&values).all(|(column, value)| {
+                        *column == sql::NOTHING || value.as_ref().is_some_and(|value| !value.is_empty())
+                    });
+                    if is_whole {
+                        let found = Entity { kind: other.kind, values };
+                        // The same row, so another name of the entity.
+                        if [mention.relation, other.relation] == [Relation::Is; 2] && self.starts.contains(*entity) {
+                            self.starts.insert(found.clone());
+                        }
+                        next.entry(found).and_modify(|known| *known = known.around(span)).or_insert(span);
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Adds events and calls.
+    async fn events(
+        &mut self,
+        linked: &'static Linked,
+        is_recorded: bool,
+        condition: &str,
+        time: &str,
+        kind: &str,
+    ) -> Result<()> {
+        let table = sql::name(linked.table);
+        let from = if is_recorded { format!("history.{table}") } else { table };
+        let window = self.window.condition(&sql::name(time));
+        let batches = self.read(linked.table, &format!("SELECT * FROM {from} WHERE {condition}{window}")).await?;
+        for batch in &batches {
+            for row in 0..batch.num_rows() {
+                let cells = Cells { batch, row };
+                if let Some(at) = cells.time(time) {
+                    let what = [cells.label(linked), cells.facts(linked)].join(": ");
+                    self.add(linked, cells, at, kind, what);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Adds the changes of rows.
+    async fn changes(&mut self, linked: &'static Linked, keys: &[String]) -> Result<()> {
+        for some in keys.chunks(KEYS) {
+            let statement = format!(
+                "SELECT *, writer FROM changes.{} WHERE ({}){}",
+                sql::name(linked.table),
+                sql::any(some),
+                self.window.condition("at")
+            );
+            for batch in &self.read(linked.table, &statement).await? {
+                for row in 0..batch.num_rows() {
+                    self.change(linked, Cells { batch, row });
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn change(&mut self, linked: &'static Linked, cells: Cells<'_>) {
+        let (Some(at), Some(op)) = (cells.time("at"), cells.text("op")) else { return };
+        let is_first = op == "added" && cells.time("not_before").is_none();
+        let (kind, at, facts) = match (op.as_str(), linked.change) {
+            ("added", Change::Life(start)) => match cells.time(start) {
+                // The time is exact, and can be before the first reading.
+                Some(start) if self.window.contains(start) => ("started", start, cells.facts(linked)),
+                Some(_) => return,
+                None => ("started", at, cells.facts(linked)),
+            },
+            ("removed", Change::Life(_)) => ("ended", at, cells.facts(linked)),
+            ("modified", _) => ("modified", at, cells.differences()),
+            (kind, _) if is_first => (kind, at, ["in the first reading", &cells.facts(linked)].join(", ")),
+            (kind, _) => (kind, at, cells.facts(linked)),
+        };
+        let what = [cells.label(linked), facts].join(": ");
+        self.add(linked, cells, at, kind, what);
+    }
+
+    fn add(&mut self, linked: &'static Linked, cells: Cells<'_>, at: Timestamp, kind: &str, what: String) {
+        let Some(spec) = self.specs.get(linked.table) else { return };
+        let names: Vec<&str> = match spec.identity.is_empty() {
+            true => linked.names.to_vec(),
+            false => spec.identity.iter().map(AsRef::as_ref).collect(),
+        };
+        let values: Vec<Option<String>> = names.iter().map(|name| cells.text(name)).collect();
+        let seen = |mention: &&Mention| {
+            let values: Vec<Option<String>> = mention.columns.iter().map(|column| cells.text(column)).collect();
+            let is_it = |seen: &&Entity| seen.kind == mention.kind && is_like(seen, &values);
+            let found = values.iter().any(Option::is_some).then(|| self.seen.iter().find(is_it));
+            found.flatten().map(Entity::text)
+        };
+        let mentions = links::MENTIONS.iter().filter(|mention| mention.table == linked.table);
+        let (is, names_it): (Vec<&Mention>, Vec<&Mention>) = mentions.partition(|one| one.relation == Relation::Is);
+        let entity = is.iter().chain(&names_it).find_map(seen);
+        self.found.moments.push(Moment {
+            at,
+            environment: spec.environment.to_string(),
+            kind: kind.to_owned(),
+            what: what.trim_end_matches([':', ' ', ',']).to_owned(),
+            table: linked.table.to_owned(),
+            key: sql::equal(spec, &names, &values).unwrap_or_default(),
+            entity: entity.unwrap_or_default(),
+        });
+    }
+
+    async fn read(&mut self, table: &str, statement: &str) -> Result<Vec<RecordBatch>> {
+        let failed = |error: indago_engine::Error| Error::Io { what: table.to_owned(), message: error.to_string() };
+        let statement = format!("{statement} LIMIT {}", MOST_ROWS + 1);
+        let query = self.engine.query(&statement).await.map_err(failed)?;
+        let batches = query.collect().await.map_err(failed)?;
+        query.warnings().into_iter().for_each(|warning| self.warn(warning));
+        if batches.iter().map(RecordBatch::num_rows).sum::<usize>() > MOST_ROWS {
+            self.cut(&format!("only {MOST_ROWS} rows of {table} were read; limit the time with `from` and `to`"));
+        }
+        Ok(batches)
+    }
+
+    fn cut(&mut self, message: &str) {
+        self.warn(Warning {
+            table: NAME.to_owned(),
+            origin: String::new(),
+            outcome: Outcome::Unsupported,
+            message: message.to_owned(),
+            needs: None,
+            count: 1,
+            lines: None,
+        });
+    }
+
+    fn warn(&mut self, warning: Warning) {
+        if !self.found.warnings.iter().any(|known| known.is_like(&warning) && known.message == warning.message) {
+            self.found.warnings.push(warning);
+        }
+    }
+}
+
+impl Window {
+    fn contains(self, time: Timestamp) -> bool {
+        self.from.is_none_or(|from| from <= time) && self.to.is_none_or(|to| time < to)
+    }
+
+    /// Whether two periods have a time in common. A change at the end of one belongs to both.
+    fn overlaps(self, other: Window) -> bool {
+        let begins_before = |from: Option<Timestamp>, to: Option<Timestamp>| match (from, to) {
+            (Some(from), Some(to)) => from <= to,
+            _ => true,
+        };
+        begins_before(self.from, other.to) && begins_before(other.from, self.to)
+    }
+
+    /// The smallest period with both.
+    fn around(self, other: Window) -> Window {
+        Window {
+            from: self.from.zip(other.from).map(|(one, two)| one.min(two)),
+            to: self.to.zip(other.to).map(|(one, two)| one.max(two)),
+        }
+    }
+
+    /// The condition that a column is in the period, for the end of a WHERE.
+    fn condition(self, column: &str) -> String {
+        let from = self.from.map(|from| format!(" AND {column} >= {}", sql::time(from)));
+        let to = self.to.map(|to| format!(" AND {column} < {}", sql::time(to)));
+        [from, to].into_iter().flatten().collect()
+    }
+}
+
+fn linked(table: &str) -> &'static Linked {
+    links::LINKED.iter().find(|linked| linked.table == table).expect("a test of the list finds each table once")
+}
+
+/// Whether an entity has these values, as far as it has any.
+fn is_like(entity: &Entity, values: &[Option<String>]) -> bool {
+    entity.values.iter().zip(values).all(|(known, value)| known.is_none() || value.is_none() || known == value)
+}
+
+fn order(moment: &Moment) -> (Timestamp, &str, &str, &str, &str, &str) {
+    (moment.at, &moment.environment, &moment.table, &moment.key, &moment.kind, &moment.what)
+}
