@@ -24,6 +24,7 @@ pub mod kubernetes_access;
 pub mod kubernetes_access_expanded;
 pub mod kubernetes_api_resources;
 pub mod kubernetes_audit_events;
+pub mod kubernetes_aws_auth;
 pub mod kubernetes_changes;
 pub mod kubernetes_cluster_role_binding_subjects;
 pub mod kubernetes_cluster_role_policy_rules;
@@ -84,8 +85,10 @@ pub mod kubernetes_validating_webhooks;
 pub mod kubernetes_volume_attachments;
 pub mod kubernetes_webhooks;
 pub mod kubernetes_who_can;
+pub mod kubernetes_workload_pod_security;
 mod manifests;
 mod metadata;
+mod namespaces;
 mod network;
 mod owners;
 mod pages;
@@ -249,6 +252,7 @@ derived_tables![
     kubernetes_exposures::ExposureRow,
     kubernetes_network_reachability::Reachability,
     kubernetes_webhooks::Webhook,
+    kubernetes_workload_pod_security::WorkloadPodSecurity,
 ];
 
 /// The tables about Kubernetes clusters.
@@ -259,6 +263,7 @@ pub fn tables(clusters: &Kubernetes) -> Vec<TableRef> {
         kubernetes_access_expanded::AccessExpanded,
         kubernetes_api_resources::ApiResource,
         kubernetes_audit_events::AuditEvent,
+        kubernetes_aws_auth::AwsAuth,
         kubernetes_denied::Denied,
         kubernetes_info::Info,
         kubernetes_unused_access::UnusedAccess,

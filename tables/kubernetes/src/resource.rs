@@ -28,12 +28,15 @@ use std::sync::Arc;
 use futures::{Stream, StreamExt};
 use indago_table::json::{self, Shape, steps};
 use indago_table::row::{LoadAsync, Part, Row};
-use indago_table::{AnyScan, ColumnSpec, Error, KeyValue, ResourceSpec, Result, Scan, ScanContext, TableSpec};
+use indago_table::{
+    AnyScan, ColumnSpec, Error, KeyValue, ResourceSpec, Result, Scan, ScanContext, TableSpec, Timestamp,
+};
 use serde_json::Value as Document;
 
 use crate::call::get_object;
 use crate::clusters::{Cluster, Kubernetes};
 use crate::metadata::{CONTROLLER, TOP_CONTROLLER, set_controller};
+use crate::namespaces;
 use crate::pages::{List, PAGE_SIZE, Page, Pager, SharedPages, Task};
 use crate::versions::served;
 use crate::watch;
@@ -177,6 +180,16 @@ impl Listing {
         self.namespace.clone()
     }
 
+    /// The same list of one namespace.
+    fn in_namespace(mut self, resource: &ResourceSpec, namespace: &str) -> Self {
+        // Its version may be an older one than that of the resource.
+        let name = format!("/{}", resource.name);
+        let version = self.list.path.strip_suffix(&name).unwrap_or_default();
+        self.list.path = format!("{version}/namespaces/{namespace}{name}");
+        self.namespace = Some(namespace.into());
+        self
+    }
+
     /// The same list in another version of its group.
     pub(crate) fn in_version(mut self, resource: &ResourceSpec, group_version: &str) -> Self {
         let resource = ResourceSpec::new(group_version.to_owned(), resource.name.clone(), resource.is_namespaced);
@@ -197,7 +210,8 @@ impl Listing {
         self.field_selector.clone()
     }
 
-    fn narrowed(mut self, field: &str, value: &str) -> Self {
+    /// The same list, of the objects that have this value in a field.
+    pub(crate) fn narrowed(mut self, field: &str, value: &str) -> Self {
         let separator = if self.list.field_selector.is_empty() { "" } else { "," };
         // A backslash escapes special characters of a field selector.
         let value = value.replace('\\', "\\\\").replace(',', "\\,").replace('=', "\\=");
@@ -310,7 +324,7 @@ pub(crate) fn rows<T: Listed>(scan: &Scan<T>, listing: &Listing) -> impl Stream<
     add_inputs::<T>(&mut columns);
     let (shape, scan_of_row, origin) = (shape::<T>(&columns), scan.clone(), listing.clone());
     let place = format!("cluster={}", listing.cluster().name);
-    if listing.list.is_cached {
+    if listing.list.is_cached && listing.is_on_server() {
         let old = "the rows are those of the API server's watch cache: they can be older than the query";
         scan.report(&place, &Error::Absent(format!("{old} (`reads` is \"cached\")")));
     }
@@ -357,6 +371,14 @@ pub(crate) fn objects_of<R: Send + 'static, F: Fn(&Document) -> R + Send + Sync 
     shape: Shape,
     value: F,
 ) -> impl Stream<Item = Result<R>> + Send + use<R, F> {
+    let scan = scan_of(scan, resource, reads);
+    let shape = shape.with("metadata.uid").with("kind");
+    let row = Box::new(move |document: &Document| Box::new(value(document)));
+    Reader { scan, listing, shape: Arc::new(shape), documents: |object| vec![Ok(object)], row }.rows().boxed()
+}
+
+/// The scan as one of a resource, without constraints.
+fn scan_of(scan: &AnyScan<Kubernetes>, resource: &ResourceSpec, reads: Cow<'static, str>) -> AnyScan<Kubernetes> {
     let spec = scan.spec();
     let mut spec = TableSpec::new(spec.name.clone(), spec.environment.clone(), spec.description.clone(), Vec::new());
     spec.reads = reads;
@@ -369,14 +391,68 @@ pub(crate) fn objects_of<R: Send + 'static, F: Fn(&Document) -> R + Send + Sync 
         limit: None,
         ..scan.context().clone()
     };
-    let scan = AnyScan::new(&Arc::new(spec), context, scan.env());
-    let shape = shape.with("metadata.uid").with("kind");
-    let row = Box::new(move |document: &Document| Box::new(value(document)));
-    Reader { scan, listing, shape: Arc::new(shape), documents: |object| vec![Ok(object)], row }.rows().boxed()
+    AnyScan::new(&Arc::new(spec), context, scan.env())
 }
 
-/// The pages of a listing: its own, or those that all scans of the query share.
+/// A number that is the same as long as [`objects`] would return the same from memory, and when they were last known to
+/// be current. `None` if the server is asked.
+pub(crate) fn state_of_objects(
+    scan: &AnyScan<Kubernetes>,
+    cluster: &Arc<Cluster>,
+    resource: &ResourceSpec,
+    needs: &'static str,
+    shape: Shape,
+) -> Option<(u64, Timestamp)> {
+    let listing = Listing::of(cluster, resource, None, scan.env().reads_cache(), needs);
+    let scan = scan_of(scan, resource, list_path(resource, None).into());
+    watch::state(&scan, &listing.list, &shape.with("metadata.uid").with("kind"))
+}
+
+/// The pages of a listing. If the user may not list all namespaces, they are those of the namespaces that it may read,
+/// and then the refusal.
 fn pages<'a>(
+    scan: &'a AnyScan<Kubernetes>,
+    listing: &'a Listing,
+    shape: &'a Arc<Shape>,
+) -> impl Stream<Item = Result<Page>> + Send + 'a {
+    async_stream::try_stream! {
+        let resource = scan.spec().resource.as_ref().expect("a listed table declares its resource");
+        let is_divisible = resource.is_namespaced && listing.namespace.is_none() && listing.is_on_server();
+        let mut refusal = None;
+        {
+            let mut whole = std::pin::pin!(pages_of(scan, listing, shape));
+            while let Some(page) = whole.next().await {
+                match page {
+                    Err(Error::Denied { what, needs: Some(needs) }) if is_divisible => refusal = Some((what, needs)),
+                    page => yield page?,
+                }
+            }
+        }
+        let Some((what, needs)) = refusal else { return };
+        let (readable, others) = namespaces::readable(scan, listing.cluster(), resource).await?;
+        for namespace in &readable {
+            let part = listing.clone().in_namespace(resource, namespace);
+            let mut part = std::pin::pin!(pages_of(scan, &part, shape));
+            while let Some(page) = part.next().await {
+                match page {
+                    // The right was taken away in the meantime.
+                    Err(error @ Error::Denied { .. }) => {
+                        scan.report(format!("cluster={}, namespace={namespace}", listing.cluster().name), &error);
+                    }
+                    page => yield page?,
+                }
+            }
+        }
+        let what = match readable.as_slice() {
+            [] => what,
+            read => format!("only the namespaces {} are read, and {others} others are not: {what}", read.join(", ")),
+        };
+        Err::<(), _>(Error::Denied { what, needs: Some(needs) })?;
+    }
+}
+
+/// The pages of one list: its own, or those that all scans of the query share.
+fn pages_of<'a>(
     scan: &'a AnyScan<Kubernetes>,
     listing: &'a Listing,
     shape: &'a Arc<Shape>,
@@ -621,7 +697,11 @@ pub(crate) fn misfits<T>(list: &Document, path: &str) -> Vec<Result<T>> {
 }
 
 /// The UID of a cluster: that of its namespace `kube-system`, which exists as long as the cluster. Read once per query.
-pub(crate) async fn cluster_uid(scan: &AnyScan<Kubernetes>, name: &str) -> Result<String> {
+/// Files have none.
+pub(crate) async fn cluster_uid(scan: &AnyScan<Kubernetes>, name: &str) -> Result<Option<String>> {
+    if !scan.env().is_cluster(name) {
+        return Ok(None);
+    }
     let key = format!("kubernetes uid {name}");
     let uid = scan.cached(&key, async {
         let Some(cluster) = scan.env().cluster(name) else {
@@ -642,7 +722,7 @@ pub(crate) async fn cluster_uid(scan: &AnyScan<Kubernetes>, name: &str) -> Resul
             },
         }
     });
-    uid.await.map(|uid| String::clone(&uid))
+    uid.await.map(|uid| Some(String::clone(&uid)))
 }
 
 #[cfg(test)]

@@ -198,6 +198,20 @@ impl Needs {
     }
 }
 
+/// A number that is the same as long as the objects of a list in memory are, and when they were last known to be current.
+/// `None` if they are not.
+pub(crate) fn state(scan: &AnyScan<Kubernetes>, list: &List, shape: &Shape) -> Option<(u64, Timestamp)> {
+    let (needs, watches) = Needs::of(scan, list, shape)?;
+    let reflector = watches.running(&list.cluster, scan.spec().resource.as_ref()?)?;
+    reflector.want(&needs.wanted);
+    let age = reflector.age(&needs.wanted)?;
+    Some((reflector.state(), before(scan.env().now(), age)))
+}
+
+fn before(now: Timestamp, age: Duration) -> Timestamp {
+    Timestamp(now.0.saturating_sub(i64::try_from(age.as_micros()).unwrap_or(i64::MAX)))
+}
+
 /// Whether a list is now in memory, for `EXPLAIN`.
 pub(crate) fn is_held(scan: &AnyScan<Kubernetes>, list: &List, shape: &Shape) -> bool {
     let is_current = || {
@@ -229,8 +243,7 @@ pub(crate) async fn rows(
         None if reads_all => reflector.wait(&needs.wanted).await?,
         None => return None,
     };
-    let age = i64::try_from(age.as_micros()).unwrap_or(i64::MAX);
-    let moment = Timestamp(env.now().0.saturating_sub(age));
+    let moment = before(env.now(), age);
     Some(Rows { snapshot: reflector.select(namespace, &needs.selector), moment })
 }
 
