@@ -14,7 +14,6 @@ use indago_table::row::Part;
 use indago_table::{AnyScan, Held, ResourceSpec};
 use serde_json::Value as Document;
 
-use crate::call::get_object;
 use crate::clusters::{Cluster, Kubernetes};
 use crate::resource::{Listing, cluster_uid, is_namespace, keys, objects_of};
 
@@ -42,8 +41,10 @@ impl Input {
         self.paths.iter().fold(Shape::default().with("metadata.uid").with("kind"), |shape, path| shape.with(path))
     }
 
-    fn at(&self, version: usize) -> ResourceSpec {
-        ResourceSpec::new(self.versions[version], self.resource, self.is_namespaced)
+    fn spec(&self) -> ResourceSpec {
+        let (newest, older) = self.versions.split_first().expect("an input has a version");
+        let spec = ResourceSpec::new(*newest, self.resource, self.is_namespaced);
+        if older.is_empty() { spec } else { spec.or_older(older) }
     }
 }
 
@@ -94,7 +95,7 @@ impl fmt::Display for Lists {
             return write!(f, "{}READ {}", self.cluster.label(), set.path().display());
         }
         write!(f, "{}GET", self.cluster.label())?;
-        let mut listings = self.inputs.iter().flat_map(|input| self.listings(input, 0));
+        let mut listings = self.inputs.iter().flat_map(|input| self.listings(input));
         listings.try_for_each(|listing| write!(f, " {}", listing.request()))
     }
 }
@@ -162,9 +163,8 @@ impl Lists {
         self.cluster.label().trim_end().to_owned()
     }
 
-    fn listings(&self, input: &Input, version: usize) -> Vec<Listing> {
-        let listing =
-            |namespace| Listing::of(&self.cluster, &input.at(version), namespace, self.is_cached, input.needs);
+    fn listings(&self, input: &Input) -> Vec<Listing> {
+        let listing = |namespace| Listing::of(&self.cluster, &input.spec(), namespace, self.is_cached, input.needs);
         match &self.namespaces {
             Some(namespaces) if input.is_namespaced => namespaces.iter().map(|name| listing(Some(name))).collect(),
             _ => vec![listing(None)],
@@ -184,49 +184,27 @@ impl Lists {
             self.cluster.client(scan).await?;
         }
         let mut list = Listed { items: Vec::new(), _held: scan.meter().hold(0)? };
-        let mut version = 0;
-        'versions: loop {
-            let resource = input.at(version);
-            for listing in self.listings(input, version) {
-                let mut objects = std::pin::pin!(objects_of(
-                    scan,
-                    listing,
-                    &resource,
-                    input.resource.into(),
-                    input.shape(),
-                    Document::clone
-                ));
-                loop {
-                    match objects.try_next().await {
-                        Ok(Some(object)) => {
-                            list._held.add(size(&object) + size_of::<T>())?;
-                            list.items.extend(each(object));
-                        }
-                        Ok(None) => break,
-                        Err(Error::Unsupported(_)) if version + 1 < input.versions.len() => {
-                            version += 1;
-                            continue 'versions;
-                        }
-                        // The user may read some namespaces, and the objects so far are theirs.
-                        Err(error @ Error::Denied { .. }) if !list.items.is_empty() => {
-                            scan.report(format!("{}{}", self.cluster.label(), input.resource), &error);
-                            break;
-                        }
-                        Err(error) => return Err(error),
+        for listing in self.listings(input) {
+            let (spec, reads) = (input.spec(), input.resource.into());
+            let objects = objects_of(scan, listing, &spec, reads, input.shape(), Document::clone);
+            let mut objects = std::pin::pin!(objects);
+            loop {
+                match objects.try_next().await {
+                    Ok(Some(object)) => {
+                        list._held.add(size(&object) + size_of::<T>())?;
+                        list.items.extend(each(object));
                     }
+                    Ok(None) => break,
+                    // The user may read some namespaces, and the objects so far are theirs.
+                    Err(error @ Error::Denied { .. }) if !list.items.is_empty() => {
+                        scan.report(format!("{}{}", self.cluster.label(), input.resource), &error);
+                        break;
+                    }
+                    Err(error) => return Err(error),
                 }
             }
-            return Ok(list);
         }
-    }
-
-    /// Whether the server has the API group of a resource, as far as it shows that.
-    async fn has_group(&self, scan: &AnyScan<Kubernetes>, resource: &str) -> bool {
-        let input = self.inputs.iter().find(|input| input.resource == resource).expect("a list that the table names");
-        let Some((group, _)) = input.versions[0].split_once('/') else { return true };
-        let path = format!("/apis/{group}");
-        let found = get_object(scan, &self.cluster, &path, "get /apis", &Shape::default().with("name")).await;
-        !matches!(found, Err(Error::Gone(_)))
+        Ok(list)
     }
 
     /// Like [`read`](Lists::read), for a resource that clusters need not have. A list that fails is reported, and the
@@ -238,9 +216,7 @@ impl Lists {
         each: impl FnMut(Document) -> Option<T> + Send,
     ) -> Result<Listed<T>> {
         match self.read(scan, resource, each).await {
-            Err(Error::Unsupported(_)) => Ok(Listed::default()),
-            // The server refuses a list before it looks whether it has such a resource.
-            Err(Error::Denied { .. }) if !self.has_group(scan, resource).await => Ok(Listed::default()),
+            Err(Error::Absent(_) | Error::Unsupported(_)) => Ok(Listed::default()),
             Err(error @ (Error::Cancelled | Error::OutOfMemory(_))) => Err(error),
             Err(error) => {
                 scan.report(format!("{}{resource}", self.cluster.label()), &error);

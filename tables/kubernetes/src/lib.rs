@@ -278,17 +278,13 @@ pub fn event_sources(clusters: &Kubernetes) -> Vec<Box<dyn EventSource>> {
     source.into_iter().map(|source| Box::new(source) as Box<dyn EventSource>).collect()
 }
 
-/// The parts of an object that a scan needs: together with the query's other scans if they share the list. `None` for a
-/// table that is not known here.
-fn shape_of_scan(scan: &AnyScan<Kubernetes>) -> Option<Shape> {
+/// The parts of an object that a scan needs: together with the query's other scans if they share the list.
+fn shape_of_scan(scan: &AnyScan<Kubernetes>) -> Shape {
     let columns = scan.wanted().iter().enumerate().filter(|(_, wanted)| **wanted).map(|(column, _)| column).collect();
     let own = Reader { table: scan.spec().name.to_string(), columns, as_of: None };
-    let mut shape = shape_of(&own, &scan.spec().reads)?;
-    scan.readers()
-        .iter()
-        .filter_map(|reader| shape_of(reader, &scan.spec().reads))
-        .for_each(|other| shape.extend(&other));
-    Some(shape)
+    let mut shape = resource::shape_of_reader(scan, &own);
+    scan.readers().iter().for_each(|reader| shape.extend(&resource::shape_of_reader(scan, reader)));
+    shape
 }
 
 /// The tables of all resources that the clusters serve, which exist when a query names them.

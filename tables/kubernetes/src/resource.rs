@@ -29,7 +29,7 @@ use futures::{Stream, StreamExt};
 use indago_table::json::{self, Shape, steps};
 use indago_table::row::{LoadAsync, Part, Row};
 use indago_table::{
-    AnyScan, ColumnSpec, Error, KeyValue, ResourceSpec, Result, Scan, ScanContext, TableSpec, Timestamp,
+    AnyScan, ColumnSpec, Error, KeyValue, Kind, ResourceSpec, Result, Scan, ScanContext, TableSpec, Timestamp,
 };
 use serde_json::Value as Document;
 
@@ -63,6 +63,11 @@ pub type Inputs = &'static [(&'static str, &'static [&'static str])];
 
 /// Names that are added to a document, each with the places in the object that its value is made of.
 pub type Derived = &'static [(&'static str, &'static [&'static str])];
+
+/// Whether the objects of a resource hold values that must be neither held nor columns of a discovered table.
+pub(crate) fn is_secret(group: &str, name: &str) -> bool {
+    group.is_empty() && name == "secrets"
+}
 
 /// Path of a resource's list, of one namespace or of all.
 pub(crate) fn list_path(resource: &ResourceSpec, namespace: Option<&str>) -> String {
@@ -282,9 +287,8 @@ pub(crate) fn listings_of(
             listings = combined(&listings, &values, |listing, value| *listing = listing.clone().narrowed(path, value));
         }
     }
-    if let Some(shape) = crate::shape_of_scan(scan) {
-        listings.iter_mut().for_each(|listing| listing.is_held = watch::is_held(scan, &listing.list, &shape));
-    }
+    let shape = crate::shape_of_scan(scan);
+    listings.iter_mut().for_each(|listing| listing.is_held = watch::is_held(scan, &listing.list, &shape));
     [listings, files].concat()
 }
 
@@ -321,7 +325,7 @@ pub(crate) fn rows<T: Listed>(scan: &Scan<T>, listing: &Listing) -> impl Stream<
     for column in scan.context().constraints.0.keys() {
         columns[*column] = true;
     }
-    add_inputs::<T>(&mut columns);
+    add_inputs_of::<T>(&mut columns);
     let (shape, scan_of_row, origin) = (shape::<T>(&columns), scan.clone(), listing.clone());
     let place = format!("cluster={}", listing.cluster().name);
     if listing.list.is_cached && listing.is_on_server() {
@@ -507,14 +511,32 @@ fn shared_key(list: &List) -> String {
     format!("kubernetes {} {list}", list.cluster.name)
 }
 
-/// The parts of an object that all scans of the query need together; the entire object for a table that is not known
-/// here.
+/// The parts of an object that all scans of the query need together.
 fn shared_shape(scan: &AnyScan<Kubernetes>) -> Shape {
     let mut together = Shape::default();
-    for reader in scan.readers() {
-        together.extend(&crate::shape_of(&reader, &scan.spec().reads).unwrap_or_else(Shape::whole));
-    }
+    scan.readers().iter().for_each(|reader| together.extend(&shape_of_reader(scan, reader)));
     together
+}
+
+/// The parts of an object that a reader of the scan's source needs; all for a table that is not known here.
+pub(crate) fn shape_of_reader(scan: &AnyScan<Kubernetes>, reader: &indago_table::Reader) -> Shape {
+    let spec = scan.spec();
+    let of_known = crate::shape_of(reader, &spec.reads);
+    let of_own = || (reader.table == spec.name).then(|| shape_of_columns(spec, &reader.columns)).flatten();
+    of_known.or_else(of_own).unwrap_or_else(Shape::whole)
+}
+
+/// The parts of an object that columns of a table need which is known only at run time. `None` if one of them is the
+/// entire object.
+fn shape_of_columns(spec: &TableSpec, columns: &[usize]) -> Option<Shape> {
+    let mut wanted = vec![false; spec.columns.len()];
+    columns.iter().for_each(|column| wanted[*column] = true);
+    let is_object = |column: &ColumnSpec| column.kind == Kind::Json && column.path.is_none() && column.source.is_none();
+    if spec.columns.iter().zip(&wanted).any(|(column, wanted)| *wanted && is_object(column)) {
+        return None;
+    }
+    add_inputs(spec, TOP_CONTROLLER, &mut wanted);
+    Some(shape_of(&spec.columns, &wanted, &[], &[]))
 }
 
 /// A page's rows, each with the uid of its object.
@@ -617,14 +639,19 @@ fn of_kind(item: Document, listed: &str) -> Result<Document> {
 /// The parts of an object that the columns of a row type need.
 pub(crate) fn shape<T: Resource>(columns: &[bool]) -> Shape {
     let mut columns = columns.to_vec();
-    add_inputs::<T>(&mut columns);
+    add_inputs_of::<T>(&mut columns);
     shape_of(&T::SPEC.columns, &columns, T::ALWAYS, T::DERIVED)
 }
 
 /// Adds the columns that the sources of wanted columns read.
-fn add_inputs<T: Resource>(columns: &mut [bool]) {
-    let at = |name: &str| T::SPEC.column(name);
-    for (column, inputs) in TOP_CONTROLLER.iter().chain(T::INPUTS) {
+fn add_inputs_of<T: Resource>(columns: &mut [bool]) {
+    add_inputs(T::SPEC, TOP_CONTROLLER, columns);
+    add_inputs(T::SPEC, T::INPUTS, columns);
+}
+
+fn add_inputs(spec: &TableSpec, inputs: Inputs, columns: &mut [bool]) {
+    let at = |name: &str| spec.column(name);
+    for (column, inputs) in inputs {
         if at(column).is_some_and(|column| columns[column]) {
             inputs.iter().filter_map(|input| at(input)).for_each(|input| columns[input] = true);
         }
@@ -968,6 +995,55 @@ mod tests {
         assert!(told[0].message.ends_with("skipped an item of the list: it is a number"), "{told:?}");
         let (env, _) = testing::cluster(|_| testing::json(200, r#"{"kind":"ThingList","items":null}"#));
         assert!(testing::rows(&testing::scan::<Thing>(&env, &[], None)).await.0.is_empty());
+    }
+
+    #[tokio::test]
+    async fn odd_objects_are_rows() {
+        use crate::kubernetes_pods::Pod;
+        let pod = |name: &str, spec: Document, status: Document, metadata: Document| {
+            let mut pod =
+                json!({"metadata": {"name": name, "namespace": "a", "uid": name}, "spec": spec, "status": status});
+            for (key, value) in metadata.as_object().into_iter().flatten() {
+                pod["metadata"][key] = value.clone();
+            }
+            pod
+        };
+        let spec = || json!({"containers": [{"name": "c", "image": "i"}]});
+        let items = [
+            // More than a server stores.
+            pod("large", spec(), json!({"phase": "Running"}), json!({"annotations": {"x": "y".repeat(10 << 20)}})),
+            pod("new", spec(), Document::Null, json!({})),
+            pod(
+                "enum",
+                json!({"restartPolicy": "Sometimes", "dnsPolicy": "\u{0}"}),
+                json!({"phase": "Unheard"}),
+                json!({}),
+            ),
+            pod(
+                "null",
+                json!({"containers": null, "volumes": null, "hostPID": null}),
+                json!({"conditions": null}),
+                json!({"labels": null, "creationTimestamp": null}),
+            ),
+            // A clock that is wrong.
+            pod(
+                "skew",
+                spec(),
+                json!({"startTime": "0001-01-01T00:00:00Z"}),
+                json!({"creationTimestamp": "2999-01-01T00:00:00Z", "deletionTimestamp": "1970-01-01T00:00:00Z"}),
+            ),
+            pod("x'; DROP TABLE y; --", spec(), json!({}), json!({"labels": {"a\"b": "'); --"}})),
+        ];
+        let list = json!({"kind": "PodList", "metadata": {}, "items": items}).to_string();
+        let (env, _) = testing::cluster(move |_| testing::json(200, &list));
+        let scan = testing::scan::<Pod>(&env, &[], None);
+        let (rows, end) = testing::rows(&scan).await;
+        assert_eq!(end, Ok(()));
+        let name = Pod::SPEC.column("name").unwrap();
+        let names: Vec<_> = rows.iter().filter_map(|row| row.key(name)).map(|key| format!("{key:?}")).collect();
+        assert_eq!(names.len(), 6, "{names:?}");
+        let warnings = scan.context().query.diagnostics().warnings();
+        assert!(warnings.is_empty(), "{warnings:?}");
     }
 
     #[tokio::test]

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use indago_table::json;
-use indago_table::{AnyScan, Environment as _, Error, ResourceSpec, Result, Sys};
+use indago_table::{AnyScan, Environment as _, Error, Kind, ResourceSpec, Result, Sys};
 use serde_json::{Value as Document, json};
 
 pub(crate) use self::files::parse_yaml;
@@ -312,7 +312,10 @@ fn defined(spec: &Document) -> ((String, String), Definition) {
         // Definitions of v1beta1 may have one schema for all versions.
         let schema = [&version["schema"], &spec["validation"]].map(|it| &it["openAPIV3Schema"]);
         let schema = schema.into_iter().find(|schema| schema.is_object())?;
-        Some((text(&version["name"]), Arc::new(openapi::of_schema(schema))))
+        let mut described = openapi::of_schema(schema);
+        // No server is asked for the objects of files, so this restricts no cluster's field.
+        described.fields.iter_mut().for_each(|field| field.is_selectable = field.kind == Kind::Text);
+        Some((text(&version["name"]), Arc::new(described)))
     };
     let definition = Definition {
         plural: text(&spec["names"]["plural"]),
