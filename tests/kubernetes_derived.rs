@@ -11,7 +11,7 @@ use indago_tables_kubernetes::{Kubernetes, Settings};
 use indago_testkit::beds::{Fault, KubeApi, KubeApiOptions};
 
 use crate::kubernetes::{ask, engine, rows, runtime};
-use crate::support::kubernetes_guide;
+use crate::support::{kubernetes_guide, root};
 
 const CLEAN: &str = include_str!("fixtures/kubernetes/clean.yaml");
 const PLANTED: &str = include_str!("fixtures/kubernetes/planted.yaml");

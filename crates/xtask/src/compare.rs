@@ -235,7 +235,7 @@ fn large_cluster(built: &Built, scratch: &Path) -> Result<()> {
     for (what, sql) in [("who can", WHO_CAN), ("can I", CAN_I), ("pods, containers and access", ACCESS)] {
         measure(&format!("{what} over {LARGE_BINDINGS} bindings"), &[on(&bed, built.indago(sql)), all()?])?;
     }
-    // Each query twice: the first one fills the memory that the second one reads. `--stats` shows the time of each.
+    // Each query twice: the first one fills the memory that the second one reads.
     let watch = scratch.join("watch.toml");
     std::fs::write(&watch, "[kubernetes]\nwatch = true\nwatch_memory = \"400MiB\"\n")?;
     let count = "SELECT namespace, count(*) FROM kubernetes_pods GROUP BY 1";

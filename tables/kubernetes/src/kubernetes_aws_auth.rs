@@ -145,7 +145,7 @@ fn entry(entry: &Document, kind: &str, key: &str) -> Result<AwsAuth, String> {
         let account = match entry {
             Document::String(account) => account.clone(),
             // YAML without quotes.
-            Document::Number(account) => format!("{account:0>12}"),
+            Document::Number(account) => format!("{:0>12}", account.to_string()),
             other => return Err(format!("it is {} instead of an account", json::kind(other))),
         };
         return Ok(AwsAuth { account_id: Some(account), ..row });

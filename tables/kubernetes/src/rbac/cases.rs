@@ -144,7 +144,7 @@ dangling get pods. - - yes
 dangling list pods. - - no
 wrong get pods. here - no
 system:anonymous get /healthz - - yes
-system:anonymous get /healthz/ping - - no
+system:anonymous get /readyz - - no
 group:system:masters delete nodes. - n yes
 group:system:masters get /x - - yes
 user:system:masters get nodes. - - no
