@@ -10,7 +10,7 @@ use indago_testkit::beds::Estate;
 use serde_json::Value;
 
 use crate::cli::indago;
-use crate::support::root;
+use crate::support::{kubernetes_guide, output, root};
 
 /// A query's rows; it must have no warnings.
 fn ask(estate: &Estate, file: &Path) -> Vec<Value> {
@@ -111,6 +111,16 @@ fn each_query_shows_its_part_of_the_trail() {
     assert!(commits.iter().any(planted), "{commits:?}");
     assert_eq!(texts(commits, "commit"), texts(trail, "built_from"));
     assert_eq!(texts(commits, "workload"), ["shop/storefront"].into());
+
+    // The links of the guide to AWS, containers and git.
+    let links = kubernetes_guide(false);
+    assert_eq!(links.len(), 5);
+    for link in links {
+        let mut query = estate.command(indago().get_program());
+        query.args(["query", "--strict", "--format", "ndjson", &link]).stdin(Stdio::null());
+        let found = output(&mut query);
+        assert!(!found.is_empty(), "{link}");
+    }
 
     // Related findings.
     let steps: BTreeSet<_> = blast.iter().filter_map(|row| row["step"].as_i64()).collect();

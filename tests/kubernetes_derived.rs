@@ -11,7 +11,7 @@ use indago_tables_kubernetes::{Kubernetes, Settings};
 use indago_testkit::beds::{Fault, KubeApi, KubeApiOptions};
 
 use crate::kubernetes::{ask, engine, rows, runtime};
-use crate::support::root;
+use crate::support::{kubernetes_guide, root};
 
 const CLEAN: &str = include_str!("fixtures/kubernetes/clean.yaml");
 const PLANTED: &str = include_str!("fixtures/kubernetes/planted.yaml");
@@ -201,13 +201,11 @@ async fn check_webhooks_and_images(engine: &Engine) {
     assert_eq!(rows(engine, sql).await, ["drift-1 baseline", "tool privileged", "web-1 restricted"]);
 }
 
-/// Every query of the guide's page about Kubernetes runs.
+/// Every query of the guide's page about Kubernetes alone runs.
 async fn check_guide(engine: &Engine) {
-    let page = std::fs::read_to_string(root().join("docs/guide/kubernetes.md")).expect("the page");
-    let queries: Vec<&str> =
-        page.split("```sql\n").skip(1).filter_map(|rest| rest.split_once("```").map(|(query, _)| query)).collect();
+    let queries = kubernetes_guide(true);
     assert!(queries.len() >= 8, "{} queries", queries.len());
-    for query in queries {
+    for query in &queries {
         let (_, warnings) = ask(engine, query).await;
         // The page also queries audit logs, which this engine lacks.
         let is_expected = |text: &str| query.contains("audit") && text.contains("no audit log is configured");

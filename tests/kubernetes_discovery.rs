@@ -300,6 +300,11 @@ fn odd() -> Vec<(String, CustomGroup)> {
         "Loop": {"$ref": "#/components/schemas/Loop"},
         "Odd": {"type": "object", "properties": {"spec": spec}, "x-kubernetes-group-version-kind": kind("Odd")},
         "Self": {"$ref": "#/components/schemas/Self", "x-kubernetes-group-version-kind": kind("Selfish")},
+        "Pick": {
+            "type": "object", "x-kubernetes-group-version-kind": kind("Pick"),
+            "properties": {"spec": {"type": "object", "properties": {"color": {"type": "string"}, "size": {"type": "string"}}}},
+            "x-kubernetes-selectable-fields": [{"fieldPath": "spec.color"}, {"fieldPath": 7}],
+        },
     });
     let list = |kind: &str, spec: Value| {
         let item = json!({"metadata": {"name": "o", "uid": "u"}, "spec": spec});
@@ -311,9 +316,10 @@ fn odd() -> Vec<(String, CustomGroup)> {
         ("odds", list("Odd", spec)),
         ("bares", list("Bare", json!({"free": [1]}))),
         ("selfishes", list("Selfish", json!({"a": 1}))),
+        ("picks", list("Pick", json!({"color": "red", "size": "s"}))),
     ];
     let resources = json!([
-        resource("odds", "Odd"), resource("bares", "Bare"), resource("selfishes", "Selfish"), resource("../../pods", "Up"),
+        resource("odds", "Odd"), resource("bares", "Bare"), resource("selfishes", "Selfish"), resource("picks", "Pick"), resource("../../pods", "Up"),
         resource("x; DROP TABLE y", "Sql"), resource("", "None"), 5, {"resource": "kindless", "verbs": ["list"]},
         {"resource": "writeonly", "responseKind": {"kind": "W"}, "verbs": ["create"]},
     ]);
@@ -338,7 +344,7 @@ fn two_thousand_resources_cost_two_requests_until_a_query_names_one() {
     runtime().block_on(async {
         let engine = engine(server.kubeconfig()).await;
         let (names, warnings) = engine.found_names().await;
-        assert_eq!((names.len(), warnings.len()), (2003, 0), "{warnings:?}");
+        assert_eq!((names.len(), warnings.len()), (2004, 0), "{warnings:?}");
         assert_eq!(server.take_paths(), ["/api", "/apis"]);
         let columns = "SELECT name, typeof(size), size, color FROM kubernetes_thing1234s ORDER BY color";
         assert_eq!(rows(&engine, columns).await, ["blue integer 1234 blue", "red integer 1234 red"]);
@@ -351,6 +357,15 @@ fn two_thousand_resources_cost_two_requests_until_a_query_names_one() {
         assert_eq!(server.take_paths(), ["/api", "/apis", "/openapi/v3", list]);
         assert_eq!(rows(&engine, "SELECT count(*) FROM kubernetes_pods").await, ["3"]);
         assert_eq!(server.take_paths(), ["/api/v1/pods?limit=500"]);
+
+        // The server selects by the fields that a definition declares for that.
+        server.take_paths();
+        let picked = "SELECT name FROM kubernetes_picks WHERE color IN ('red', 'r,e=d') AND size = 's'";
+        assert_eq!(ask(&engine, picked).await.0, ["o"]);
+        let paths = server.take_paths();
+        let lists: Vec<_> = paths.iter().filter(|path| path.contains("/picks")).map(String::as_str).collect();
+        let list = "/apis/odd.example.com/v1/picks?limit=500&fieldSelector=spec.color";
+        assert_eq!(lists, [format!("{list}=red"), format!("{list}=r%5C,e%5C=d")]);
 
         // Documents that lie.
         let (odds, warnings) = ask(

@@ -119,3 +119,169 @@ fn one_query_compares_what_runs_with_what_is_about_to() {
         assert!(warnings.len() == 1 && warnings[0].is_note(), "{warnings:?}");
     });
 }
+
+/// Roles, bindings, workloads and what exposes them, as `helm template` writes them: some without a namespace.
+const RELEASE: &str = r#"
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRole
+metadata: {name: all}
+aggregationRule: {clusterRoleSelectors: [{matchLabels: {to: all}}]}
+rules: []
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRole
+metadata: {name: part, labels: {to: all}}
+rules: [{verbs: [get], apiGroups: [""], resources: [secrets, nodes]}]
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: Role
+metadata: {name: runner}
+rules: [{verbs: ["*"], apiGroups: [apps], resources: [deployments]}]
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: RoleBinding
+metadata: {name: runners}
+roleRef: {apiGroup: rbac.authorization.k8s.io, kind: Role, name: runner}
+subjects: [{kind: ServiceAccount, name: bot}]
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: RoleBinding
+metadata: {name: readers, namespace: shop}
+roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: all}
+subjects: [{apiGroup: rbac.authorization.k8s.io, kind: User, name: eve}]
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRoleBinding
+metadata: {name: admins}
+roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: cluster-admin}
+subjects: [{apiGroup: rbac.authorization.k8s.io, kind: User, name: eve}]
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: web, namespace: shop}
+spec:
+  template:
+    metadata: {labels: {app: web}}
+    spec:
+      hostPID: true
+      serviceAccountName: bot
+      containers: [{name: c, image: "registry.example.com/web:1", ports: [{containerPort: 80, hostPort: 8080}]}]
+---
+apiVersion: batch/v1beta1
+kind: CronJob
+metadata: {name: nightly, namespace: shop}
+spec: {jobTemplate: {spec: {template: {spec: {containers: [{name: c, image: i}]}}}}}
+---
+apiVersion: apps/v1
+kind: StatefulSet
+metadata: {name: broken, namespace: shop}
+spec: {template: 7}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: lone, namespace: shop, labels: {app: web}}
+spec: {containers: [{name: c, image: "busybox"}]}
+---
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: closed, namespace: shop}
+spec: {podSelector: {matchLabels: {app: web}}, policyTypes: [Ingress]}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: web, namespace: shop}
+spec: {type: LoadBalancer, selector: {app: web}, ports: [{port: 443, targetPort: 8443}]}
+---
+apiVersion: admissionregistration.k8s.io/v1
+kind: MutatingWebhookConfiguration
+metadata: {name: inject}
+webhooks: [{name: i.example.com, clientConfig: {url: "https://x"}, rules: [{operations: [CREATE], apiGroups: [""], apiVersions: [v1], resources: [pods]}]}]
+---
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: aws-auth, namespace: kube-system}
+data: {mapRoles: "- {rolearn: 'arn:aws:iam::1:role/ops', username: ops, groups: ['system:masters']}"}
+"#;
+
+#[test]
+fn what_is_about_to_be_granted_and_to_run_is_seen_before() {
+    let folder = tempfile::tempdir().expect("a directory");
+    std::fs::write(folder.path().join("release.yaml"), RELEASE).expect("a file");
+    runtime().block_on(async {
+        let settings = Settings {
+            manifests: vec![folder.path().join("release.yaml")],
+            kubeconfig: Some("/absent".into()),
+            ..Settings::default()
+        };
+        let clusters = Kubernetes::new(&Sys::live(), settings);
+        let functions = indago_tables_kubernetes::functions(&clusters);
+        let builder = Engine::builder().tables(tables(&clusters)).functions(functions);
+        let engine = builder.build().await.expect("an engine");
+        let ask = async |sql: &str| {
+            let (rows, mut warnings) = ask(&engine, sql).await;
+            // The kubeconfig does not exist, which does not hide the files.
+            warnings.retain(|it| !it.message.contains("this kubeconfig does not exist"));
+            (rows, warnings)
+        };
+        let files = "cluster = 'manifests:release.yaml'";
+        let absent = "bindings name roles that are not in the manifests, so what they grant is unknown: ClusterRole cluster-admin";
+        for (sql, expected) in [
+            (
+                "SELECT subject, verb, api_group, resource, namespace, binding_name, role_name, usable FROM kubernetes_access
+                 WHERE FILES ORDER BY subject, resource",
+                &[
+                    "system:serviceaccount::bot *  apps deployments  runners runner true",
+                    "user:eve get  nodes shop readers all false",
+                    "user:eve get  secrets shop readers all true",
+                ][..],
+            ),
+            ("SELECT count(*) FROM kubernetes_access_expanded WHERE FILES", &["3"]),
+            (
+                "SELECT subject_name, namespace, role_name FROM kubernetes_who_can WHERE FILES AND verb = 'get' AND resource = 'secrets'",
+                &["eve shop all"],
+            ),
+        ] {
+            let (rows, warnings) = ask(&sql.replace("FILES", files)).await;
+            let rows: Vec<String> = rows.iter().map(|row| row.split_whitespace().collect::<Vec<_>>().join(" ")).collect();
+            let expected: Vec<String> =
+                expected.iter().map(|row| row.split_whitespace().collect::<Vec<_>>().join(" ")).collect();
+            assert_eq!(rows, expected, "{sql}");
+            assert!(warnings.len() == 1 && warnings[0].message == absent, "{warnings:?}");
+        }
+        // What a role outside of the files grants is unknown.
+        let can = |verb: &str, namespace: &str| {
+            format!("SELECT kubernetes_can_i('user:eve', '{verb}', 'secrets', '{namespace}', NULL, 'manifests:release.yaml')")
+        };
+        assert_eq!(ask(&can("get", "shop")).await.0, ["true"]);
+        assert_eq!(ask(&can("list", "shop")).await.0, ["NULL"]);
+        let can = "SELECT kubernetes_can_request('user:eve', 'get', 'nodes', 'shop', NULL, 'manifests:release.yaml')";
+        assert_eq!(ask(can).await.0, ["NULL"], "nodes are in no namespace");
+
+        let (rows, warnings) = ask(&format!(
+            "SELECT kind, name, level, baseline_violations, service_account_name, source_line
+             FROM kubernetes_workload_pod_security WHERE {files} ORDER BY kind"
+        ))
+        .await;
+        assert_eq!(
+            rows,
+            [
+                "CronJob nightly baseline [] NULL 49",
+                "Deployment web privileged [Host Namespaces, Host Ports] bot 38",
+                "Pod lone baseline [] NULL 59",
+            ]
+        );
+        let told: Vec<_> = warnings.iter().map(|it| it.message.as_str()).collect();
+        assert_eq!(told, ["StatefulSet shop/broken: skipped: it has no specification of a pod"]);
+        let one = async |sql: &str| ask(sql).await.0.join("|");
+        let sql = "SELECT kind FROM kubernetes_workload_pod_security WHERE kind IN ('Pod', 'DaemonSet') AND namespace = 'shop'";
+        assert_eq!(one(sql).await, "Pod");
+        assert_eq!(one("SELECT registry, repository FROM kubernetes_images").await, "docker.io library/busybox");
+        let sql = "SELECT pod_name, isolated, policies FROM kubernetes_network_reachability WHERE direction = 'ingress'";
+        assert_eq!(one(sql).await, "lone true [closed]");
+        let sql = "SELECT type, name, port, pod_name FROM kubernetes_exposures WHERE type = 'LoadBalancer'";
+        assert_eq!(one(sql).await, "LoadBalancer web 443 lone");
+        let sql = "SELECT type, configuration, name, resources, cluster_uid FROM kubernetes_webhooks";
+        assert_eq!(one(sql).await, "mutating inject i.example.com [pods] NULL");
+        assert_eq!(one("SELECT arn, groups FROM kubernetes_aws_auth").await, "arn:aws:iam::1:role/ops [system:masters]");
+    });
+}

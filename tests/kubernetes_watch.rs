@@ -263,3 +263,60 @@ fn many_pods_are_read_from_memory() {
         eprintln!("a change: {:?}", began.elapsed());
     });
 }
+
+/// An address of this machine that can vanish, as a machine that loses its power does.
+struct Address(&'static str);
+
+impl Address {
+    fn new(address: &'static str) -> Self {
+        Address::change("add", address);
+        Address(address)
+    }
+
+    fn change(how: &str, address: &str) {
+        let mut ip = std::process::Command::new("ip");
+        crate::support::output(ip.args(["address", how, &format!("{address}/32"), "dev", "lo"]));
+    }
+}
+
+impl Drop for Address {
+    fn drop(&mut self) {
+        Address::change("del", self.0);
+    }
+}
+
+/// A server that vanishes closes no connection. Its watch ends after some seconds, and rows are current no more.
+#[test]
+fn a_server_that_vanishes_is_noticed() {
+    crate::support::needs_root();
+    let server = KubeServer::start(10).expect("a server");
+    let address = Address::new("10.98.76.54");
+    let folder = tempfile::tempdir().expect("a directory");
+    runtime().block_on(async {
+        let listener = tokio::net::TcpListener::bind((address.0, 0)).await.expect("the address");
+        let front = listener.local_addr().expect("an address");
+        let back = server.url().trim_start_matches("http://").to_owned();
+        tokio::spawn(async move {
+            while let Ok((mut client, _)) = listener.accept().await {
+                let back = back.clone();
+                tokio::spawn(async move {
+                    let mut server = tokio::net::TcpStream::connect(back).await.expect("the server");
+                    tokio::io::copy_bidirectional(&mut client, &mut server).await.ok();
+                });
+            }
+        });
+        let text = std::fs::read_to_string(server.kubeconfig()).expect("a kubeconfig");
+        let kubeconfig = folder.path().join("kubeconfig");
+        std::fs::write(&kubeconfig, text.replace(&server.url(), &format!("http://{front}"))).expect("a kubeconfig");
+        let settings = KubernetesSettings { watch: Some(true), ..KubernetesSettings::default() };
+        let engine = engine(&clusters(&kubeconfig, settings)).await;
+        let sql = "SELECT name FROM kubernetes_pods";
+        let watched = async || rows(&engine, &format!("EXPLAIN {sql}")).await.concat().contains("WATCH");
+        until("the watch is current", async || rows(&engine, sql).await.len() == 10 && watched().await).await;
+        let began = Instant::now();
+        drop(address);
+        // Until TCP notices, nothing distinguishes the server from one without changes.
+        until("the rows are current no more", async || !watched().await).await;
+        eprintln!("a server that vanished is noticed after {:?}", began.elapsed());
+    });
+}

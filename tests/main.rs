@@ -38,6 +38,7 @@ mod kubernetes_access;
 mod kubernetes_derived;
 mod kubernetes_discovery;
 mod kubernetes_manifests;
+mod kubernetes_namespaces;
 mod kubernetes_watch;
 mod layering;
 mod lookups;

@@ -263,6 +263,10 @@ fn cluster_role() -> String {
     let mut rules: BTreeMap<(String, Vec<&str>), Vec<String>> = BTreeMap::new();
     // The right to list secrets includes their values. Who wants `kubernetes_secrets` adds it.
     verbs.retain(|(_, resource), _| resource != "secrets");
+    // Without `watch`, each query lists.
+    for verbs in verbs.values_mut().filter(|verbs| verbs.contains("list")) {
+        verbs.insert("watch");
+    }
     for ((group, resource), verbs) in verbs {
         rules.entry((group, verbs.into_iter().collect())).or_default().push(resource);
     }

@@ -25,6 +25,16 @@ pub(crate) fn needs_root() {
     assert_eq!(Sys::live().uid(), 0, "this test needs root; `cargo xtask check --hermetic` leaves it out");
 }
 
+/// The queries of the guide's page about Kubernetes: of Kubernetes alone, or of other systems too.
+pub(crate) fn kubernetes_guide(is_alone: bool) -> Vec<String> {
+    let page = std::fs::read_to_string(root().join("docs/guide/kubernetes.md")).expect("the page");
+    let queries = page.split("```sql\n").skip(1).filter_map(|rest| rest.split_once("```").map(|(query, _)| query));
+    let others = ["aws_", "git_", "container_processes"];
+    let queries =
+        queries.filter(|query| others.iter().all(|other| !query.contains(&format!("JOIN {other}"))) == is_alone);
+    queries.map(str::to_owned).collect()
+}
+
 /// What a program prints. It must succeed; its errors are shown if it fails.
 pub(crate) fn output(command: &mut Command) -> String {
     let output = command.output().unwrap_or_else(|error| panic!("{command:?}: {error}"));

@@ -122,6 +122,9 @@ section! {
         kubeconfig: Option<PathBuf> = None,
         /// Contexts to query; `["*"]` for all. Not set: the current one.
         contexts: Option<Vec<String>> = None,
+        /// Namespaces to read for a user who may neither list a resource of all namespaces nor list the namespaces. The
+        /// namespaces of the kubeconfig's contexts are read too. Not set: only these.
+        namespaces: Option<Vec<String>> = None,
         /// Whether `indago query` and `indago shell` may read the values of secrets (`kubernetes_secrets.data`). The daemon
         /// and captures never do.
         secret_values: bool = false,
@@ -142,7 +145,7 @@ section! {
         /// Memory limit of all watched objects. The watch of a resource that exceeds it stops, and each
         /// query lists the resource.
         watch_memory: Size = Size(256 << 20),
-        /// Files, and directories with YAML and JSON files, of manifests. The tables over listed resources read each of
+        /// Files, and directories with YAML and JSON files, of manifests. The tables over resources read each of
         /// them like a cluster, which is named `manifests:` and the last part of the path. Overlays of Kustomize and
         /// charts of Helm are not rendered: add the output of `kubectl kustomize` or `helm template`.
         manifests: Vec<PathBuf> = Vec::new(),

@@ -216,6 +216,7 @@ fn environments(config: &Config) -> Result<Environments, OpenError> {
         let settings = registry::KubernetesSettings {
             kubeconfig: config.kubernetes.kubeconfig.clone(),
             contexts: config.kubernetes.contexts.clone().unwrap_or_default(),
+            namespaces: config.kubernetes.namespaces.clone().unwrap_or_default(),
             secret_values: config.kubernetes.secret_values,
             reads: match config.kubernetes.reads {
                 indago_config::KubernetesReads::Consistent => registry::KubernetesReads::Consistent,

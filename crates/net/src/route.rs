@@ -30,8 +30,11 @@ const SCHEMES: [&str; 4] = ["http", "https", "socks5", "socks5h"];
 /// Default timeout of one attempt to connect.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Time without data after which TCP probes the peer, and time between two probes.
-const KEEPALIVE: Duration = Duration::from_secs(15);
+/// Default time after which a connection to a peer that has vanished fails.
+const PEER_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// Unanswered probes after which TCP takes a peer as vanished.
+const PROBES: u32 = 2;
 
 /// A route to a server.
 #[derive(Debug)]
@@ -46,6 +49,8 @@ pub struct Route {
     pub proxy: Option<Uri>,
     /// Timeout of one attempt to connect.
     pub connect_timeout: Duration,
+    /// Time after which a connection fails if the peer has vanished: no data arrives, and it does not answer probes.
+    pub peer_timeout: Duration,
     /// Limits of its connections.
     pub limits: Limits,
 }
@@ -71,6 +76,7 @@ impl Route {
             server_name: None,
             proxy: None,
             connect_timeout: CONNECT_TIMEOUT,
+            peer_timeout: PEER_TIMEOUT,
             limits: Limits::default(),
         }
     }
@@ -82,15 +88,16 @@ impl Route {
         B::Data: Send,
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
-        let Route { is_https, tls, server_name, proxy, connect_timeout, limits } = self;
+        let Route { is_https, tls, server_name, proxy, connect_timeout, peer_timeout, limits } = self;
         let mut http = HttpConnector::new();
         http.enforce_http(false);
         http.set_nodelay(true);
         http.set_connect_timeout(Some(connect_timeout));
         // A connection on which a response arrives over minutes must not outlive its server unnoticed.
-        http.set_keepalive(Some(KEEPALIVE));
-        http.set_keepalive_interval(Some(KEEPALIVE));
-        http.set_keepalive_retries(Some(3));
+        let probe = peer_timeout / (PROBES + 1);
+        http.set_keepalive(Some(probe));
+        http.set_keepalive_interval(Some(probe));
+        http.set_keepalive_retries(Some(PROBES));
         let Some(tls) = tls else {
             return Ok(match proxy {
                 None => over(http, None, limits),

@@ -1,7 +1,8 @@
-"""load_pods.py URL CA COUNT NODES: creates realistic pods with a complete Running (or Failed) status on an API server bed.
+"""load_pods.py URL CA COUNT NODES BINDINGS: creates realistic pods with a complete Running (or Failed) status on an API server bed.
 
 Pod number i is the same on every run: every 101st is privileged, every 211th is in the host's PID namespace, every 151st
-in its network namespace, every 199th mounts the Docker socket, every 50th has failed."""
+in its network namespace, every 199th mounts the Docker socket, every 50th has failed. The bindings are of 100 cluster
+roles, to users, groups and service accounts; each namespace's account of its pods has one."""
 
 import http.client
 import json
@@ -12,7 +13,8 @@ import threading
 import urllib.parse
 
 URL, CA, COUNT = urllib.parse.urlparse(sys.argv[1]), sys.argv[2], int(sys.argv[3])
-NAMESPACES, NODES, THREADS = 20, int(sys.argv[4]), 12
+NAMESPACES, NODES, BINDINGS, THREADS, ROLES = 20, int(sys.argv[4]), int(sys.argv[5]), 12, 100
+RBAC = "rbac.authorization.k8s.io"
 TLS = ssl.create_default_context(cafile=CA)
 TIME = "2026-01-01T00:00:00Z"
 failures = []
@@ -83,13 +85,32 @@ def status(i):
     }}
 
 
+def role(i):
+    rules = [{"verbs": ["get", "list"] if k else ["create"], "apiGroups": ["", "apps"], "resources": [f"kind-{k}", "pods"]} for k in range(i % 5 + 1)]
+    return {"metadata": {"name": f"load-{i}"}, "rules": rules}
+
+
+def binding(i):
+    namespace = f"load-{i % NAMESPACES}"
+    if i % 3 == 0:
+        # The first ones are of the pods' accounts.
+        name = "default" if i < 3 * NAMESPACES else f"app-{i % 97}"
+        subject = {"kind": "ServiceAccount", "name": name, "namespace": namespace}
+    elif i % 2:
+        subject = {"kind": "User", "name": f"user-{i % 1000}", "apiGroup": RBAC}
+    else:
+        subject = {"kind": "Group", "name": f"group-{i % 50}", "apiGroup": RBAC}
+    return {"metadata": {"name": f"load-{i}"}, "subjects": [subject],
+            "roleRef": {"apiGroup": RBAC, "kind": "ClusterRole", "name": f"load-{i % ROLES}"}}
+
+
 def connect():
     return http.client.HTTPSConnection(URL.hostname, URL.port, context=TLS)
 
 
-def each(work):
+def each(work, count=COUNT):
     jobs = queue.SimpleQueue()
-    for i in range(COUNT):
+    for i in range(count):
         jobs.put(i)
 
     def worker():
@@ -120,5 +141,7 @@ for k in range(NODES):
 each(lambda connection, i: ask(connection, "POST", f"/api/v1/namespaces/load-{i % NAMESPACES}/pods", pod(i)))
 each(lambda connection, i: ask(
     connection, "PATCH", f"/api/v1/namespaces/load-{i % NAMESPACES}/pods/{name(i)}/status", status(i), "application/merge-patch+json"))
+each(lambda connection, i: ask(connection, "POST", f"/apis/{RBAC}/v1/clusterroles", role(i)), ROLES if BINDINGS else 0)
+each(lambda connection, i: ask(connection, "POST", f"/apis/{RBAC}/v1/namespaces/load-{i % NAMESPACES}/rolebindings", binding(i)), BINDINGS)
 if failures:
     sys.exit(f"{len(failures)} requests failed, the first with {failures[0]}")

@@ -67,6 +67,11 @@ workload("platform", "log-shipper", "platform/agent:1.8", SLEEP, kind="DaemonSet
          pod={"hostNetwork": True, "volumes": [{"name": "logs", "hostPath": {"path": "/var/log/pods"}}]},
          volumeMounts=[{"name": "logs", "mountPath": "/logs", "readOnly": True}])
 
+# Roles of AWS and who they are in the cluster, as an EKS cluster maps them.
+mapped = [("acme-node", "system:node:{{EC2PrivateDNSName}}", ["system:bootstrappers", "system:nodes"]), ("acme-break-glass", "break-glass", ["system:masters"])]
+add("v1", "ConfigMap", "aws-auth", "kube-system", data={"mapRoles": json.dumps(
+    [{"rolearn": f"arn:aws:iam::222222222222:role/{role}", "username": user, "groups": groups} for role, user, groups in mapped])})
+
 rules("metrics-reader", ([""], ["nodes", "pods"], ["get", "list"]))
 bind("metrics", "metrics-reader", "platform", "metrics")
 rules("deployer", (["apps"], ["deployments", "statefulsets"], ["get", "list", "create", "update", "patch"]))

@@ -29,6 +29,8 @@ const PAGE: usize = 500;
 /// Pods and nodes of the large cluster.
 const LARGE_PODS: usize = 60_000;
 const LARGE_NODES: usize = 600;
+/// Role bindings of the large cluster.
+const LARGE_BINDINGS: usize = 10_000;
 
 /// A command to measure, with its name.
 struct Contender {
@@ -201,7 +203,8 @@ fn pods(built: &Built, scratch: &Path, bed: &str, who: &str) -> Result<()> {
 
 /// A large cluster on an API server: queries compared with the JSON pages, and with kubectl and jq.
 fn large_cluster(built: &Built, scratch: &Path) -> Result<()> {
-    let bed = Beds::up(&built.beds, &[&format!("kube-api:{LARGE_PODS}:{LARGE_NODES}")], "KUBE_SERVER")?;
+    let bed =
+        Beds::up(&built.beds, &[&format!("kube-api:{LARGE_PODS}:{LARGE_NODES}:{LARGE_BINDINGS}")], "KUBE_SERVER")?;
     let cached = scratch.join("cached.toml");
     std::fs::write(&cached, "[kubernetes]\nreads = \"cached\"\n")?;
     let from_cache = |sql: &str| {
@@ -228,8 +231,33 @@ fn large_cluster(built: &Built, scratch: &Path) -> Result<()> {
     measure("pods of one namespace of twenty", &[on(&bed, built.indago(sql)), of_namespace])?;
     let nodes = curl(&bed, &scratch.join("nodes.curl"), "/api/v1/nodes", LARGE_NODES)?;
     let sql = "SELECT name, kubelet_version, labels FROM kubernetes_nodes";
-    measure(&format!("{LARGE_NODES} nodes"), &[on(&bed, built.indago(sql)), nodes])
+    measure(&format!("{LARGE_NODES} nodes"), &[on(&bed, built.indago(sql)), nodes])?;
+    for (what, sql) in [("who can", WHO_CAN), ("can I", CAN_I), ("pods, containers and access", ACCESS)] {
+        measure(&format!("{what} over {LARGE_BINDINGS} bindings"), &[on(&bed, built.indago(sql)), all()?])?;
+    }
+    // Each query twice: the first one fills the memory that the second one reads.
+    let watch = scratch.join("watch.toml");
+    std::fs::write(&watch, "[kubernetes]\nwatch = true\nwatch_memory = \"400MiB\"\n")?;
+    let count = "SELECT namespace, count(*) FROM kubernetes_pods GROUP BY 1";
+    let queries = scratch.join("watch.sql");
+    let all: String = [count, WHO_CAN, CAN_I, ACCESS].iter().map(|sql| format!("{sql};\n{sql};\n")).collect();
+    std::fs::write(&queries, all)?;
+    let arguments = ["--config", &watch.display().to_string(), "query", "--format", "csv", "-f"];
+    let mut watched = on(&bed, Contender::new("indago, watching", &built.indago, &arguments));
+    watched.arguments.push(queries.display().to_string());
+    measure(
+        &format!("four queries, each twice, of {LARGE_PODS} watched pods and {LARGE_BINDINGS} bindings"),
+        &[watched],
+    )
 }
+
+const WHO_CAN: &str =
+    "SELECT count(*) FROM kubernetes_who_can WHERE verb = 'create' AND resource = 'pods.' AND namespace = 'load-3'";
+const CAN_I: &str = "SELECT kubernetes_can_i('user:user-7', 'create', 'pods.', 'load-3')";
+const ACCESS: &str = "SELECT count(*) FROM kubernetes_pods p \
+    JOIN kubernetes_pod_containers c ON c.cluster = p.cluster AND c.pod_uid = p.uid \
+    JOIN kubernetes_access a ON a.cluster = p.cluster AND a.subject_namespace = p.namespace \
+    AND a.subject_name = p.service_account_name";
 
 /// A contender with the variables of a bed.
 fn on(bed: &Beds, contender: Contender) -> Contender {

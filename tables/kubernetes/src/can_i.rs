@@ -33,7 +33,7 @@ const CAN_I: FunctionSpec = FunctionSpec {
 - `name`: NULL or an empty text for no specific object.
 - `spec`: the JSON of the `spec` of a SubjectAccessReview, with `user`, `groups` and `resourceAttributes` or
   `nonResourceAttributes`. Groups are as stated there, and none is added.
-- `cluster`: a context, as in the column `cluster` of the tables. By default, the only cluster that is configured, or else the
+- `cluster`: a context, or a set of manifests, as in the column `cluster` of the tables. By default, the only cluster that is configured, or else the
   current context.
 
 The result is NULL if the answer is unknown: if an argument other than `namespace`, `name` and `cluster` is NULL or malformed, or
@@ -137,7 +137,7 @@ struct Known {
 
 impl Answers {
     async fn read(scan: AnyScan<Kubernetes>, calls: &[Call], is_request: bool) -> Result<Self> {
-        let (all, default) = scan.env().clusters_and_default();
+        let (all, default) = scan.env().origins_and_default();
         let default_name = default.as_ref().map(|cluster| cluster.name.clone());
         // The clusters that the calls can name.
         let mut wanted: Vec<Arc<Cluster>> = Vec::new();

@@ -16,6 +16,7 @@ use crate::discovery::Known;
 use crate::expiry;
 use crate::kubeconfig::{self, Kubeconfig, Origin};
 use crate::manifests::{self, Manifests};
+use crate::rbac::read::KnownPolicy;
 use crate::resource::keys;
 use crate::watch::{Changes, Watches};
 
@@ -52,7 +53,10 @@ pub struct Settings {
     /// Contexts to read, by name. `"*"` means all of them, `"in-cluster"` the cluster that the program runs in.
     /// Default: the current context; without a kubeconfig, the cluster that the program runs in.
     pub contexts: Vec<String>,
-    /// Files and directories of manifests. The tables over listed resources read each of them like a cluster.
+    /// Namespaces to read for a user who may neither list a resource of all namespaces nor list the namespaces, besides
+    /// those of the contexts.
+    pub namespaces: Vec<String>,
+    /// Files and directories of manifests. The tables over resources read each of them like a cluster.
     pub manifests: Vec<PathBuf>,
     /// Files of API servers' audit logs, rotated and packed ones included. `*` and `?` match within a name.
     pub audit_logs: Vec<PathBuf>,
@@ -76,6 +80,7 @@ impl Default for Settings {
         Settings {
             kubeconfig: None,
             contexts: Vec::new(),
+            namespaces: Vec::new(),
             manifests: Vec::new(),
             audit_logs: Vec::new(),
             secret_values: false,
@@ -207,12 +212,17 @@ impl Kubernetes {
     /// The origins that a scan of a listed resource reads: clusters, and sets of manifests. If there are sets, no cluster
     /// needs to be configured.
     pub(crate) fn origins(&self, scan: &AnyScan<Kubernetes>) -> Vec<Arc<Cluster>> {
+        let (all, others) = self.all_origins();
+        selected(scan, all, &others)
+    }
+
+    fn all_origins(&self) -> (Vec<Arc<Cluster>>, Vec<String>) {
         let (mut all, others) = self.all();
         if !self.0.manifests.is_empty() {
             all.retain(|cluster| !cluster.is_unconfigured());
         }
         all.extend(self.0.manifests.iter().cloned());
-        selected(scan, all, &others)
+        (all, others)
     }
 
     /// Whether an origin is a cluster, not a set of manifests.
@@ -228,6 +238,11 @@ impl Kubernetes {
     /// Whether lists are read from the watch cache of API servers.
     pub(crate) fn reads_cache(&self) -> bool {
         self.0.settings.as_ref().is_some_and(|settings| settings.reads == Reads::Cached)
+    }
+
+    /// Namespaces to read if the user may neither list a resource of all namespaces nor list the namespaces.
+    pub(crate) fn namespaces(&self) -> &[String] {
+        self.0.settings.as_ref().map_or(&[], |settings| &settings.namespaces)
     }
 
     /// The machine with the audit logs, for one scan.
@@ -250,16 +265,18 @@ impl Kubernetes {
         self.all().0.into_iter().chain(self.0.manifests.iter().cloned()).find(|cluster| *cluster.name == *name)
     }
 
-    /// All clusters that are read, and the one that a question without a cluster means: the only one, or else that of the
-    /// current context.
-    pub(crate) fn clusters_and_default(&self) -> (Vec<Arc<Cluster>>, Option<Arc<Cluster>>) {
-        let all = self.all().0;
-        let default = match all.as_slice() {
-            [only] => Some(only.clone()),
+    /// All origins that are read, and the one that a question without a cluster means: the only cluster, or else that of
+    /// the current context. Without clusters it is the only set of manifests.
+    pub(crate) fn origins_and_default(&self) -> (Vec<Arc<Cluster>>, Option<Arc<Cluster>>) {
+        let all = self.all_origins().0;
+        let has_clusters = all.iter().any(|cluster| cluster.manifests().is_none());
+        let meant = all.iter().filter(|cluster| !has_clusters || cluster.manifests().is_none());
+        let default = match meant.collect::<Vec<_>>().as_slice() {
+            [only] => Some(Arc::clone(only)),
             several => {
                 let configured = self.0.configured.lock().unwrap_or_else(PoisonError::into_inner);
                 let current = configured.current.as_deref();
-                several.iter().find(|cluster| Some(&*cluster.name) == current).cloned()
+                several.iter().find(|cluster| Some(&*cluster.name) == current).map(|cluster| Arc::clone(cluster))
             }
         };
         (all, default)
@@ -464,7 +481,11 @@ fn target(
     let user = user.map(|user| user.value.clone()).transpose().map_err(|why| format!("user `{user_name}`: {why}"))?;
     let absent_user = (user.is_none() && !user_name.is_empty()).then_some(user_name);
     let user = user.unwrap_or_default();
-    Ok((cluster_name, Target { cluster, user, absent_user, files: sys.clone(), own: own.clone(), warnings, distrust }))
+    let others = merged.contexts.iter().filter_map(|other| other.value.as_ref().ok());
+    let same = others.filter(|other| (&other.cluster, &other.user) == (&value.cluster, &value.user));
+    let namespaces = same.filter_map(|other| other.namespace.clone()).collect();
+    let (files, own) = (sys.clone(), own.clone());
+    Ok((cluster_name, Target { cluster, user, absent_user, namespaces, files, own, warnings, distrust }))
 }
 
 /// Where Kubernetes mounts a pod's own credentials.
@@ -481,10 +502,13 @@ fn in_cluster(own: &Sys) -> Result<Access> {
     let file = |name: &str| Some(Path::new(SERVICE_ACCOUNT).join(name));
     let authority = kubeconfig::Material { file: file("ca.crt"), data: None };
     let server = Some(format!("https://{host}:{port}"));
+    let namespace = file("namespace").and_then(|file| own.read_at_most(&file, MOST_BYTES).ok());
+    let namespace = namespace.and_then(|text| String::from_utf8(text).ok()).map(|text| text.trim().to_owned());
     Ok(Access::Context(Box::new(Target {
         cluster: kubeconfig::Cluster { server, authority, ..kubeconfig::Cluster::default() },
         user: kubeconfig::User { token_file: file("token"), ..kubeconfig::User::default() },
         absent_user: None,
+        namespaces: namespace.into_iter().collect(),
         files: own.clone(),
         own: own.clone(),
         warnings: Vec::new(),
@@ -504,6 +528,8 @@ pub(crate) struct Cluster {
     is_slow: AtomicBool,
     /// What its API server serves.
     pub(crate) known_api: Known,
+    /// Its policy, as last made of watched roles and bindings.
+    pub(crate) known_policy: KnownPolicy,
 }
 
 /// A response of at least this many bytes shows how fast a connection is.
@@ -547,6 +573,7 @@ impl Cluster {
             client: tokio::sync::Mutex::default(),
             is_slow: AtomicBool::new(false),
             known_api: Known::default(),
+            known_policy: KnownPolicy::default(),
         }
     }
 
@@ -564,6 +591,14 @@ impl Cluster {
         match &self.access {
             Access::Manifests(set) => Some(set),
             _ => None,
+        }
+    }
+
+    /// Namespaces that the kubeconfig names for its user.
+    pub(crate) fn namespaces(&self) -> &[String] {
+        match &self.access {
+            Access::Context(target) => &target.namespaces,
+            Access::Client(_) | Access::Broken(_) | Access::Manifests(_) => &[],
         }
     }
 

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -24,6 +25,8 @@ pub(crate) struct Target {
     pub(crate) user: User,
     /// The user that the context names, if the kubeconfig has no user of that name.
     pub(crate) absent_user: Option<String>,
+    /// Namespaces that the kubeconfig names for this cluster and user.
+    pub(crate) namespaces: Vec<String>,
     /// The machine with the files that the kubeconfig names.
     pub(crate) files: Sys,
     /// The machine that the program runs on: its clock, its variables, its programs.
@@ -44,6 +47,8 @@ pub(crate) struct Established {
     pub(crate) warnings: Vec<String>,
 }
 
+/// Time after which a server that has vanished is noticed. Rows from a watch are taken as current until then.
+const PEER_TIMEOUT: Duration = Duration::from_secs(9);
 /// Files that a connection depends on are read again after this many seconds, by the next query.
 const FILE_SECONDS: i64 = 60;
 /// Largest kubeconfig, and largest file that it names.
@@ -188,7 +193,7 @@ impl Target {
 
     /// The sender of requests: through a proxy or directly, with TLS or without.
     fn sender(&self, server: &Server, identity: Option<&Identity>) -> Result<Sender<Body>> {
-        let mut route = Route::new(is_tls(&server.base));
+        let mut route = Route { peer_timeout: PEER_TIMEOUT, ..Route::new(is_tls(&server.base)) };
         route.proxy = proxy_for(&server.base, self.cluster.proxy_url.as_deref(), &self.own)?;
         if !route.is_https && !route.proxy.as_ref().is_some_and(is_tls) {
             return route.sender();

@@ -14,7 +14,6 @@ use indago_table::row::Part;
 use indago_table::{AnyScan, Held, ResourceSpec};
 use serde_json::Value as Document;
 
-use crate::call::get_object;
 use crate::clusters::{Cluster, Kubernetes};
 use crate::resource::{Listing, cluster_uid, is_namespace, keys, objects_of};
 
@@ -42,8 +41,10 @@ impl Input {
         self.paths.iter().fold(Shape::default().with("metadata.uid").with("kind"), |shape, path| shape.with(path))
     }
 
-    fn at(&self, version: usize) -> ResourceSpec {
-        ResourceSpec::new(self.versions[version], self.resource, self.is_namespaced)
+    fn spec(&self) -> ResourceSpec {
+        let (newest, older) = self.versions.split_first().expect("an input has a version");
+        let spec = ResourceSpec::new(*newest, self.resource, self.is_namespaced);
+        if older.is_empty() { spec } else { spec.or_older(older) }
     }
 }
 
@@ -67,13 +68,17 @@ pub(crate) struct Origin {
 }
 
 impl Origin {
+    pub(crate) fn of(cluster: &Cluster) -> Self {
+        Origin { cluster: cluster.name.clone(), cluster_name: cluster.cluster_name.clone(), cluster_uid: None }
+    }
+
     async fn cluster_uid(&mut self, scan: &AnyScan<Kubernetes>) -> Result<()> {
-        self.cluster_uid = Some(cluster_uid(scan, &self.cluster).await?);
+        self.cluster_uid = cluster_uid(scan, &self.cluster).await?;
         Ok(())
     }
 }
 
-/// One cluster of a scan, or some of its namespaces.
+/// One cluster of a scan or some of its namespaces, or one set of manifests.
 #[derive(Debug)]
 pub struct Lists {
     cluster: Arc<Cluster>,
@@ -86,8 +91,11 @@ pub struct Lists {
 
 impl fmt::Display for Lists {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(set) = self.cluster.manifests() {
+            return write!(f, "{}READ {}", self.cluster.label(), set.path().display());
+        }
         write!(f, "{}GET", self.cluster.label())?;
-        let mut listings = self.inputs.iter().flat_map(|input| self.listings(input, 0));
+        let mut listings = self.inputs.iter().flat_map(|input| self.listings(input));
         listings.try_for_each(|listing| write!(f, " {}", listing.request()))
     }
 }
@@ -107,8 +115,12 @@ pub(crate) fn parts<T: Derived>(scan: &Scan<T>, namespace_column: Option<&str>) 
         Some(namespaces)
     });
     let is_cached = scan.env().reads_cache();
-    let part = |cluster| Lists { cluster, inputs: T::INPUTS, namespaces: namespaces.clone(), is_cached };
-    scan.env().clusters(scan).into_iter().map(part).collect()
+    let part = |cluster: Arc<Cluster>| {
+        // The driver compares the keys with the rows of files.
+        let namespaces = namespaces.clone().filter(|_| cluster.manifests().is_none());
+        Lists { cluster, inputs: T::INPUTS, namespaces, is_cached }
+    };
+    scan.env().origins(scan).into_iter().map(part).collect()
 }
 
 /// What a table keeps of a list, charged to the query's memory.
@@ -143,11 +155,7 @@ impl<T> Default for Listed<T> {
 
 impl Lists {
     pub(crate) fn origin(&self) -> Origin {
-        Origin {
-            cluster: self.cluster.name.clone(),
-            cluster_name: self.cluster.cluster_name.clone(),
-            cluster_uid: None,
-        }
+        Origin::of(&self.cluster)
     }
 
     /// The place of an object in warnings.
@@ -155,9 +163,8 @@ impl Lists {
         self.cluster.label().trim_end().to_owned()
     }
 
-    fn listings(&self, input: &Input, version: usize) -> Vec<Listing> {
-        let listing =
-            |namespace| Listing::of(&self.cluster, &input.at(version), namespace, self.is_cached, input.needs);
+    fn listings(&self, input: &Input) -> Vec<Listing> {
+        let listing = |namespace| Listing::of(&self.cluster, &input.spec(), namespace, self.is_cached, input.needs);
         match &self.namespaces {
             Some(namespaces) if input.is_namespaced => namespaces.iter().map(|name| listing(Some(name))).collect(),
             _ => vec![listing(None)],
@@ -173,46 +180,31 @@ impl Lists {
     ) -> Result<Listed<T>> {
         let input = self.inputs.iter().find(|input| input.resource == resource).expect("a list that the table names");
         // Errors of the cluster itself must not look like a version that it does not serve.
-        self.cluster.client(scan).await?;
+        if self.cluster.manifests().is_none() {
+            self.cluster.client(scan).await?;
+        }
         let mut list = Listed { items: Vec::new(), _held: scan.meter().hold(0)? };
-        let mut version = 0;
-        'versions: loop {
-            let resource = input.at(version);
-            for listing in self.listings(input, version) {
-                let mut objects = std::pin::pin!(objects_of(
-                    scan,
-                    listing,
-                    &resource,
-                    input.resource.into(),
-                    input.shape(),
-                    Document::clone
-                ));
-                loop {
-                    match objects.try_next().await {
-                        Ok(Some(object)) => {
-                            list._held.add(size(&object) + size_of::<T>())?;
-                            list.items.extend(each(object));
-                        }
-                        Ok(None) => break,
-                        Err(Error::Unsupported(_)) if version + 1 < input.versions.len() => {
-                            version += 1;
-                            continue 'versions;
-                        }
-                        Err(error) => return Err(error),
+        for listing in self.listings(input) {
+            let (spec, reads) = (input.spec(), input.resource.into());
+            let objects = objects_of(scan, listing, &spec, reads, input.shape(), Document::clone);
+            let mut objects = std::pin::pin!(objects);
+            loop {
+                match objects.try_next().await {
+                    Ok(Some(object)) => {
+                        list._held.add(size(&object) + size_of::<T>())?;
+                        list.items.extend(each(object));
                     }
+                    Ok(None) => break,
+                    // The user may read some namespaces, and the objects so far are theirs.
+                    Err(error @ Error::Denied { .. }) if !list.items.is_empty() => {
+                        scan.report(format!("{}{}", self.cluster.label(), input.resource), &error);
+                        break;
+                    }
+                    Err(error) => return Err(error),
                 }
             }
-            return Ok(list);
         }
-    }
-
-    /// Whether the server has the API group of a resource, as far as it shows that.
-    async fn has_group(&self, scan: &AnyScan<Kubernetes>, resource: &str) -> bool {
-        let input = self.inputs.iter().find(|input| input.resource == resource).expect("a list that the table names");
-        let Some((group, _)) = input.versions[0].split_once('/') else { return true };
-        let path = format!("/apis/{group}");
-        let found = get_object(scan, &self.cluster, &path, "get /apis", &Shape::default().with("name")).await;
-        !matches!(found, Err(Error::Gone(_)))
+        Ok(list)
     }
 
     /// Like [`read`](Lists::read), for a resource that clusters need not have. A list that fails is reported, and the
@@ -224,9 +216,7 @@ impl Lists {
         each: impl FnMut(Document) -> Option<T> + Send,
     ) -> Result<Listed<T>> {
         match self.read(scan, resource, each).await {
-            Err(Error::Unsupported(_)) => Ok(Listed::default()),
-            // The server refuses a list before it looks whether it has such a resource.
-            Err(Error::Denied { .. }) if !self.has_group(scan, resource).await => Ok(Listed::default()),
+            Err(Error::Absent(_) | Error::Unsupported(_)) => Ok(Listed::default()),
             Err(error @ (Error::Cancelled | Error::OutOfMemory(_))) => Err(error),
             Err(error) => {
                 scan.report(format!("{}{resource}", self.cluster.label()), &error);

@@ -647,6 +647,9 @@ mod tests {
     async fn exposures(lists: Document) -> (Vec<String>, Vec<String>) {
         let (env, asked) = testing::cluster(move |path| {
             let path = path.split('?').next().unwrap();
+            if let Some(answer) = testing::discovery(&lists, path) {
+                return answer;
+            }
             let Some(items) = lists.get(path) else { return testing::json(404, "404 page not found") };
             let kind = match path.rsplit('/').next().unwrap() {
                 "endpointslices" => "EndpointSlice",
@@ -880,7 +883,9 @@ mod tests {
         for (group_exists, expected) in [(false, 0), (true, 1)] {
             let lists = base();
             let (env, _) = testing::cluster(move |path| match path.split('?').next().unwrap() {
-                "/apis/gateway.networking.k8s.io" if group_exists => testing::json(200, r#"{"kind":"APIGroup"}"#),
+                "/apis/gateway.networking.k8s.io/v1" if group_exists => {
+                    testing::json(200, r#"{"kind":"APIResourceList","resources":[{"name":"gateways"}]}"#)
+                }
                 path if path.contains("/gateways") => testing::json(403, r#"{"message":"gateways is forbidden"}"#),
                 path => match lists.get(path) {
                     Some(items) => {

@@ -43,6 +43,7 @@ pub(crate) struct Entry<T> {
 pub(crate) struct Context {
     pub(crate) cluster: Option<String>,
     pub(crate) user: Option<String>,
+    pub(crate) namespace: Option<String>,
 }
 
 /// How to reach a server. Paths are those of the machine with the file.
@@ -339,7 +340,11 @@ fn not_text(name: &str, value: &Value) -> String {
 
 impl Context {
     fn read(fields: &Fields<'_>) -> Result<Self, String> {
-        Ok(Context { cluster: fields.text("cluster")?, user: fields.text("user")? })
+        Ok(Context {
+            cluster: fields.text("cluster")?,
+            user: fields.text("user")?,
+            namespace: fields.text("namespace")?,
+        })
     }
 }
 
@@ -486,7 +491,7 @@ mod tests {
                 let read = read(&[("/k/a", &text)]);
                 let at = |name: &str, names: Vec<&str>| names.iter().position(|known| *known == name).expect("there");
                 let context = at("good", read.contexts.iter().map(|entry| &*entry.name).collect());
-                let wanted = Context { cluster: Some("c".into()), user: Some("u".into()) };
+                let wanted = Context { cluster: Some("c".into()), user: Some("u".into()), namespace: None };
                 assert_eq!(read.contexts[context].value, Ok(wanted), "{text}");
                 let cluster = at("c", read.clusters.iter().map(|entry| &*entry.name).collect());
                 assert_eq!(read.clusters[cluster].value.as_ref().unwrap().server.as_deref(), Some("s"), "{text}");

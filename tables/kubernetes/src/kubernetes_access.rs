@@ -4,7 +4,7 @@ use futures::{Stream, StreamExt};
 use indago_table::prelude::*;
 
 use crate::clusters::Kubernetes;
-use crate::rbac::grant::{Grant, OfCluster, clusters, grants};
+use crate::rbac::grant::{Grant, OfCluster, grants, origins};
 
 /// Rights of users, groups and service accounts: what they may do, where, and through which binding and role.
 ///
@@ -18,6 +18,9 @@ use crate::rbac::grant::{Grant, OfCluster, clusters, grants};
 ///
 /// Only RBAC is covered, and the group `system:masters`, which may do everything without a binding. A note reports that
 /// rights from the Node authorizer, webhooks and other authorizers are not included.
+///
+/// The roles and bindings of manifests grant rights among themselves: `cluster` is the set, aggregated roles have the rules
+/// of the roles of the set that they select, and a binding of a role that is not in the set is reported, not guessed.
 #[derive(Debug, Default, Table)]
 #[table(
     name = "kubernetes_access", env = Kubernetes, stream, reads = "rbac", rows = 2000, identity(),
@@ -40,7 +43,7 @@ impl RowStream for Access {
     type Part = OfCluster;
 
     fn parts(scan: &Scan<Self>) -> Result<Vec<OfCluster>> {
-        Ok(clusters(scan))
+        Ok(origins(scan))
     }
 
     fn rows<'a>(scan: &'a Scan<Self>, part: &'a OfCluster) -> impl Stream<Item = Result<Self>> + Send + 'a {

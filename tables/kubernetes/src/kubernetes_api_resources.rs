@@ -8,7 +8,7 @@ use indago_table::prelude::*;
 use serde_json::Value as Document;
 
 use crate::clusters::{Cluster, Kubernetes};
-use crate::discovery::api::{self, GroupVersion, is_group_version, split};
+use crate::discovery::api::{self, GroupVersion, Served, is_group_version, split};
 use crate::resource;
 
 /// Resources that the API servers of Kubernetes clusters serve, in each version, including those of operators.
@@ -145,8 +145,22 @@ impl RowStream for ApiResource {
 }
 
 impl ApiResource {
+    /// A resource that files have objects of.
+    pub(crate) fn of_files(served: &Served) -> Self {
+        let group_version = served.group_version();
+        ApiResource {
+            name: served.plural.clone(),
+            namespaced: served.is_namespaced,
+            group: served.group.as_str().into(),
+            version: served.version.as_str().into(),
+            kind: served.kind.clone(),
+            group_version: group_version.into(),
+            ..ApiResource::default()
+        }
+    }
+
     async fn cluster_uid(&mut self, scan: &Scan<Self>) -> Result<()> {
-        self.cluster_uid = Some(resource::cluster_uid(scan, &self.cluster).await?);
+        self.cluster_uid = resource::cluster_uid(scan, &self.cluster).await?;
         Ok(())
     }
 }

@@ -97,7 +97,7 @@ impl RowStream for Info {
 
 impl Info {
     async fn cluster_uid(&mut self, scan: &Scan<Self>) -> Result<()> {
-        self.cluster_uid = Some(resource::cluster_uid(scan, &self.cluster).await?);
+        self.cluster_uid = resource::cluster_uid(scan, &self.cluster).await?;
         Ok(())
     }
 }

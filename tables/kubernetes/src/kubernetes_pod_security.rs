@@ -5,13 +5,14 @@ use serde_json::{Value as Document, json};
 
 use crate::clusters::Kubernetes;
 use crate::metadata::ObjectMeta;
-use crate::pod_security::{self, Level, Running, level, violations};
+use crate::pod_security::{self, Level, Running, controls, level, violations};
 use crate::resource::{Derived, Resource, listed};
 
 /// The Pod Security Standard that each pod of Kubernetes clusters meets.
 ///
 /// The standards are those of the Kubernetes documentation in their newest version, 1.35, whatever the version of the
-/// cluster. `kubernetes_pod_security_violations` has one row per violated control. Which standard a namespace enforces
+/// cluster. `kubernetes_pod_security_violations` has one row per violated control, `kubernetes_workload_pod_security`
+/// also the templates of pods. Which standard a namespace enforces
 /// is in its labels: `kubernetes_namespaces.labels['pod-security.kubernetes.io/enforce']`.
 #[derive(Debug, Default, Table)]
 #[table(name = "kubernetes_pod_security", env = Kubernetes, stream, rows = 500)]
@@ -45,16 +46,10 @@ impl Resource for PodSecurity {
 
     fn documents(mut pod: Document) -> Vec<Result<Document>> {
         let violations = violations(&pod);
-        let controls = |level: Level| {
-            let mut controls: Vec<&str> =
-                violations.iter().filter(|one| one.level == level).map(|one| one.control).collect();
-            controls.dedup();
-            controls
-        };
         pod["security"] = json!({
             "level": level(&violations).name(),
-            "baseline": controls(Level::Baseline),
-            "restricted": controls(Level::Restricted),
+            "baseline": controls(&violations, Level::Baseline),
+            "restricted": controls(&violations, Level::Restricted),
         });
         vec![Ok(pod)]
     }

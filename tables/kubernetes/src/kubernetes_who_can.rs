@@ -9,7 +9,7 @@ use indago_table::{AnyScan, KeyValue};
 
 use crate::clusters::Kubernetes;
 use crate::rbac::discovery;
-use crate::rbac::grant::{OfCluster, SubjectKeys, clusters, is_usable};
+use crate::rbac::grant::{OfCluster, SubjectKeys, is_usable, origins};
 use crate::rbac::policy::{Binding, MASTERS, Policy, Role, Subject, Target};
 use crate::rbac::question::Asked;
 use crate::rbac::read;
@@ -90,7 +90,7 @@ pub struct WhoCan {
 
 impl WhoCan {
     async fn cluster_uid(&mut self, scan: &Scan<Self>) -> Result<()> {
-        self.cluster_uid = Some(resource::cluster_uid(scan, &self.cluster).await?);
+        self.cluster_uid = resource::cluster_uid(scan, &self.cluster).await?;
         Ok(())
     }
 
@@ -116,7 +116,7 @@ impl RowStream for WhoCan {
     type Part = OfCluster;
 
     fn parts(scan: &Scan<Self>) -> Result<Vec<OfCluster>> {
-        Ok(clusters(scan))
+        Ok(origins(scan))
     }
 
     fn rows<'a>(scan: &'a Scan<Self>, part: &'a OfCluster) -> impl Stream<Item = Result<Self>> + Send + 'a {
@@ -137,7 +137,7 @@ impl RowStream for WhoCan {
                     ..WhoCan::default()
                 };
                 let masters = Subject::Group(MASTERS.into());
-                if keys.admit(&masters) {
+                if cluster.manifests().is_none() && keys.admit(&masters) {
                     yield row().with_subject(&masters);
                 }
                 for (position, role) in policy.roles().iter().enumerate() {

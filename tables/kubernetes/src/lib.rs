@@ -24,6 +24,7 @@ pub mod kubernetes_access;
 pub mod kubernetes_access_expanded;
 pub mod kubernetes_api_resources;
 pub mod kubernetes_audit_events;
+pub mod kubernetes_aws_auth;
 pub mod kubernetes_changes;
 pub mod kubernetes_cluster_role_binding_subjects;
 pub mod kubernetes_cluster_role_policy_rules;
@@ -84,8 +85,10 @@ pub mod kubernetes_validating_webhooks;
 pub mod kubernetes_volume_attachments;
 pub mod kubernetes_webhooks;
 pub mod kubernetes_who_can;
+pub mod kubernetes_workload_pod_security;
 mod manifests;
 mod metadata;
+mod namespaces;
 mod network;
 mod owners;
 mod pages;
@@ -249,6 +252,7 @@ derived_tables![
     kubernetes_exposures::ExposureRow,
     kubernetes_network_reachability::Reachability,
     kubernetes_webhooks::Webhook,
+    kubernetes_workload_pod_security::WorkloadPodSecurity,
 ];
 
 /// The tables about Kubernetes clusters.
@@ -259,6 +263,7 @@ pub fn tables(clusters: &Kubernetes) -> Vec<TableRef> {
         kubernetes_access_expanded::AccessExpanded,
         kubernetes_api_resources::ApiResource,
         kubernetes_audit_events::AuditEvent,
+        kubernetes_aws_auth::AwsAuth,
         kubernetes_denied::Denied,
         kubernetes_info::Info,
         kubernetes_unused_access::UnusedAccess,
@@ -273,17 +278,13 @@ pub fn event_sources(clusters: &Kubernetes) -> Vec<Box<dyn EventSource>> {
     source.into_iter().map(|source| Box::new(source) as Box<dyn EventSource>).collect()
 }
 
-/// The parts of an object that a scan needs: together with the query's other scans if they share the list. `None` for a
-/// table that is not known here.
-fn shape_of_scan(scan: &AnyScan<Kubernetes>) -> Option<Shape> {
+/// The parts of an object that a scan needs: together with the query's other scans if they share the list.
+fn shape_of_scan(scan: &AnyScan<Kubernetes>) -> Shape {
     let columns = scan.wanted().iter().enumerate().filter(|(_, wanted)| **wanted).map(|(column, _)| column).collect();
     let own = Reader { table: scan.spec().name.to_string(), columns, as_of: None };
-    let mut shape = shape_of(&own, &scan.spec().reads)?;
-    scan.readers()
-        .iter()
-        .filter_map(|reader| shape_of(reader, &scan.spec().reads))
-        .for_each(|other| shape.extend(&other));
-    Some(shape)
+    let mut shape = resource::shape_of_reader(scan, &own);
+    scan.readers().iter().for_each(|reader| shape.extend(&resource::shape_of_reader(scan, reader)));
+    shape
 }
 
 /// The tables of all resources that the clusters serve, which exist when a query names them.

@@ -121,10 +121,7 @@ macro_rules! metadata {
             }
 
             pub(crate) async fn cluster_uid(&mut self, scan: &AnyScan<Kubernetes>) -> Result<()> {
-                // Files have no cluster.
-                if scan.env().is_cluster(&self.cluster) {
-                    self.cluster_uid = Some(cluster_uid(scan, &self.cluster).await?);
-                }
+                self.cluster_uid = cluster_uid(scan, &self.cluster).await?;
                 Ok(())
             }
         }

@@ -3,6 +3,8 @@
 //! Sources: the page "Pod Security Standards" of the Kubernetes documentation, and for its traps the checks of the
 //! admission plug-in. The rules are those of the newest version, 1.35.
 
+use std::collections::HashSet;
+
 use indago_table::prelude::*;
 use serde_json::Value as Document;
 
@@ -78,6 +80,20 @@ pub(crate) fn level(violations: &[Violation]) -> Level {
         Some(Level::Restricted) => Level::Baseline,
         Some(_) => Level::Privileged,
     }
+}
+
+/// The violated controls of a standard, each once.
+pub(crate) fn controls(violations: &[Violation], level: Level) -> Vec<String> {
+    let of_level = violations.iter().filter(|violation| violation.level == level);
+    let mut controls: Vec<String> = of_level.map(|violation| violation.control.to_owned()).collect();
+    controls.dedup();
+    controls
+}
+
+/// The fields that violate a control, each once.
+pub(crate) fn fields(violations: &[Violation]) -> Vec<String> {
+    let mut seen = HashSet::new();
+    violations.iter().map(|violation| &violation.field).filter(|field| seen.insert(*field)).cloned().collect()
 }
 
 /// Capabilities that the baseline allows to add.

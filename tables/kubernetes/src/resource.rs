@@ -28,12 +28,15 @@ use std::sync::Arc;
 use futures::{Stream, StreamExt};
 use indago_table::json::{self, Shape, steps};
 use indago_table::row::{LoadAsync, Part, Row};
-use indago_table::{AnyScan, ColumnSpec, Error, KeyValue, ResourceSpec, Result, Scan, ScanContext, TableSpec};
+use indago_table::{
+    AnyScan, ColumnSpec, Error, KeyValue, Kind, ResourceSpec, Result, Scan, ScanContext, TableSpec, Timestamp,
+};
 use serde_json::Value as Document;
 
 use crate::call::get_object;
 use crate::clusters::{Cluster, Kubernetes};
 use crate::metadata::{CONTROLLER, TOP_CONTROLLER, set_controller};
+use crate::namespaces;
 use crate::pages::{List, PAGE_SIZE, Page, Pager, SharedPages, Task};
 use crate::versions::served;
 use crate::watch;
@@ -60,6 +63,11 @@ pub type Inputs = &'static [(&'static str, &'static [&'static str])];
 
 /// Names that are added to a document, each with the places in the object that its value is made of.
 pub type Derived = &'static [(&'static str, &'static [&'static str])];
+
+/// Whether the objects of a resource hold values that must be neither held nor columns of a discovered table.
+pub(crate) fn is_secret(group: &str, name: &str) -> bool {
+    group.is_empty() && name == "secrets"
+}
 
 /// Path of a resource's list, of one namespace or of all.
 pub(crate) fn list_path(resource: &ResourceSpec, namespace: Option<&str>) -> String {
@@ -177,6 +185,16 @@ impl Listing {
         self.namespace.clone()
     }
 
+    /// The same list of one namespace.
+    fn in_namespace(mut self, resource: &ResourceSpec, namespace: &str) -> Self {
+        // Its version may be an older one than that of the resource.
+        let name = format!("/{}", resource.name);
+        let version = self.list.path.strip_suffix(&name).unwrap_or_default();
+        self.list.path = format!("{version}/namespaces/{namespace}{name}");
+        self.namespace = Some(namespace.into());
+        self
+    }
+
     /// The same list in another version of its group.
     pub(crate) fn in_version(mut self, resource: &ResourceSpec, group_version: &str) -> Self {
         let resource = ResourceSpec::new(group_version.to_owned(), resource.name.clone(), resource.is_namespaced);
@@ -197,7 +215,8 @@ impl Listing {
         self.field_selector.clone()
     }
 
-    fn narrowed(mut self, field: &str, value: &str) -> Self {
+    /// The same list, of the objects that have this value in a field.
+    pub(crate) fn narrowed(mut self, field: &str, value: &str) -> Self {
         let separator = if self.list.field_selector.is_empty() { "" } else { "," };
         // A backslash escapes special characters of a field selector.
         let value = value.replace('\\', "\\\\").replace(',', "\\,").replace('=', "\\=");
@@ -268,9 +287,8 @@ pub(crate) fn listings_of(
             listings = combined(&listings, &values, |listing, value| *listing = listing.clone().narrowed(path, value));
         }
     }
-    if let Some(shape) = crate::shape_of_scan(scan) {
-        listings.iter_mut().for_each(|listing| listing.is_held = watch::is_held(scan, &listing.list, &shape));
-    }
+    let shape = crate::shape_of_scan(scan);
+    listings.iter_mut().for_each(|listing| listing.is_held = watch::is_held(scan, &listing.list, &shape));
     [listings, files].concat()
 }
 
@@ -307,10 +325,10 @@ pub(crate) fn rows<T: Listed>(scan: &Scan<T>, listing: &Listing) -> impl Stream<
     for column in scan.context().constraints.0.keys() {
         columns[*column] = true;
     }
-    add_inputs::<T>(&mut columns);
+    add_inputs_of::<T>(&mut columns);
     let (shape, scan_of_row, origin) = (shape::<T>(&columns), scan.clone(), listing.clone());
     let place = format!("cluster={}", listing.cluster().name);
-    if listing.list.is_cached {
+    if listing.list.is_cached && listing.is_on_server() {
         let old = "the rows are those of the API server's watch cache: they can be older than the query";
         scan.report(&place, &Error::Absent(format!("{old} (`reads` is \"cached\")")));
     }
@@ -357,6 +375,14 @@ pub(crate) fn objects_of<R: Send + 'static, F: Fn(&Document) -> R + Send + Sync 
     shape: Shape,
     value: F,
 ) -> impl Stream<Item = Result<R>> + Send + use<R, F> {
+    let scan = scan_of(scan, resource, reads);
+    let shape = shape.with("metadata.uid").with("kind");
+    let row = Box::new(move |document: &Document| Box::new(value(document)));
+    Reader { scan, listing, shape: Arc::new(shape), documents: |object| vec![Ok(object)], row }.rows().boxed()
+}
+
+/// The scan as one of a resource, without constraints.
+fn scan_of(scan: &AnyScan<Kubernetes>, resource: &ResourceSpec, reads: Cow<'static, str>) -> AnyScan<Kubernetes> {
     let spec = scan.spec();
     let mut spec = TableSpec::new(spec.name.clone(), spec.environment.clone(), spec.description.clone(), Vec::new());
     spec.reads = reads;
@@ -369,14 +395,68 @@ pub(crate) fn objects_of<R: Send + 'static, F: Fn(&Document) -> R + Send + Sync 
         limit: None,
         ..scan.context().clone()
     };
-    let scan = AnyScan::new(&Arc::new(spec), context, scan.env());
-    let shape = shape.with("metadata.uid").with("kind");
-    let row = Box::new(move |document: &Document| Box::new(value(document)));
-    Reader { scan, listing, shape: Arc::new(shape), documents: |object| vec![Ok(object)], row }.rows().boxed()
+    AnyScan::new(&Arc::new(spec), context, scan.env())
 }
 
-/// The pages of a listing: its own, or those that all scans of the query share.
+/// A number that is the same as long as [`objects`] would return the same from memory, and when they were last known to
+/// be current. `None` if the server is asked.
+pub(crate) fn state_of_objects(
+    scan: &AnyScan<Kubernetes>,
+    cluster: &Arc<Cluster>,
+    resource: &ResourceSpec,
+    needs: &'static str,
+    shape: Shape,
+) -> Option<(u64, Timestamp)> {
+    let listing = Listing::of(cluster, resource, None, scan.env().reads_cache(), needs);
+    let scan = scan_of(scan, resource, list_path(resource, None).into());
+    watch::state(&scan, &listing.list, &shape.with("metadata.uid").with("kind"))
+}
+
+/// The pages of a listing. If the user may not list all namespaces, they are those of the namespaces that it may read,
+/// and then the refusal.
 fn pages<'a>(
+    scan: &'a AnyScan<Kubernetes>,
+    listing: &'a Listing,
+    shape: &'a Arc<Shape>,
+) -> impl Stream<Item = Result<Page>> + Send + 'a {
+    async_stream::try_stream! {
+        let resource = scan.spec().resource.as_ref().expect("a listed table declares its resource");
+        let is_divisible = resource.is_namespaced && listing.namespace.is_none() && listing.is_on_server();
+        let mut refusal = None;
+        {
+            let mut whole = std::pin::pin!(pages_of(scan, listing, shape));
+            while let Some(page) = whole.next().await {
+                match page {
+                    Err(Error::Denied { what, needs: Some(needs) }) if is_divisible => refusal = Some((what, needs)),
+                    page => yield page?,
+                }
+            }
+        }
+        let Some((what, needs)) = refusal else { return };
+        let (readable, others) = namespaces::readable(scan, listing.cluster(), resource).await?;
+        for namespace in &readable {
+            let part = listing.clone().in_namespace(resource, namespace);
+            let mut part = std::pin::pin!(pages_of(scan, &part, shape));
+            while let Some(page) = part.next().await {
+                match page {
+                    // The right was taken away in the meantime.
+                    Err(error @ Error::Denied { .. }) => {
+                        scan.report(format!("cluster={}, namespace={namespace}", listing.cluster().name), &error);
+                    }
+                    page => yield page?,
+                }
+            }
+        }
+        let what = match readable.as_slice() {
+            [] => what,
+            read => format!("only the namespaces {} are read, and {others} others are not: {what}", read.join(", ")),
+        };
+        Err::<(), _>(Error::Denied { what, needs: Some(needs) })?;
+    }
+}
+
+/// The pages of one list: its own, or those that all scans of the query share.
+fn pages_of<'a>(
     scan: &'a AnyScan<Kubernetes>,
     listing: &'a Listing,
     shape: &'a Arc<Shape>,
@@ -431,14 +511,32 @@ fn shared_key(list: &List) -> String {
     format!("kubernetes {} {list}", list.cluster.name)
 }
 
-/// The parts of an object that all scans of the query need together; the entire object for a table that is not known
-/// here.
+/// The parts of an object that all scans of the query need together.
 fn shared_shape(scan: &AnyScan<Kubernetes>) -> Shape {
     let mut together = Shape::default();
-    for reader in scan.readers() {
-        together.extend(&crate::shape_of(&reader, &scan.spec().reads).unwrap_or_else(Shape::whole));
-    }
+    scan.readers().iter().for_each(|reader| together.extend(&shape_of_reader(scan, reader)));
     together
+}
+
+/// The parts of an object that a reader of the scan's source needs; all for a table that is not known here.
+pub(crate) fn shape_of_reader(scan: &AnyScan<Kubernetes>, reader: &indago_table::Reader) -> Shape {
+    let spec = scan.spec();
+    let of_known = crate::shape_of(reader, &spec.reads);
+    let of_own = || (reader.table == spec.name).then(|| shape_of_columns(spec, &reader.columns)).flatten();
+    of_known.or_else(of_own).unwrap_or_else(Shape::whole)
+}
+
+/// The parts of an object that columns of a table need which is known only at run time. `None` if one of them is the
+/// entire object.
+fn shape_of_columns(spec: &TableSpec, columns: &[usize]) -> Option<Shape> {
+    let mut wanted = vec![false; spec.columns.len()];
+    columns.iter().for_each(|column| wanted[*column] = true);
+    let is_object = |column: &ColumnSpec| column.kind == Kind::Json && column.path.is_none() && column.source.is_none();
+    if spec.columns.iter().zip(&wanted).any(|(column, wanted)| *wanted && is_object(column)) {
+        return None;
+    }
+    add_inputs(spec, TOP_CONTROLLER, &mut wanted);
+    Some(shape_of(&spec.columns, &wanted, &[], &[]))
 }
 
 /// A page's rows, each with the uid of its object.
@@ -541,14 +639,19 @@ fn of_kind(item: Document, listed: &str) -> Result<Document> {
 /// The parts of an object that the columns of a row type need.
 pub(crate) fn shape<T: Resource>(columns: &[bool]) -> Shape {
     let mut columns = columns.to_vec();
-    add_inputs::<T>(&mut columns);
+    add_inputs_of::<T>(&mut columns);
     shape_of(&T::SPEC.columns, &columns, T::ALWAYS, T::DERIVED)
 }
 
 /// Adds the columns that the sources of wanted columns read.
-fn add_inputs<T: Resource>(columns: &mut [bool]) {
-    let at = |name: &str| T::SPEC.column(name);
-    for (column, inputs) in TOP_CONTROLLER.iter().chain(T::INPUTS) {
+fn add_inputs_of<T: Resource>(columns: &mut [bool]) {
+    add_inputs(T::SPEC, TOP_CONTROLLER, columns);
+    add_inputs(T::SPEC, T::INPUTS, columns);
+}
+
+fn add_inputs(spec: &TableSpec, inputs: Inputs, columns: &mut [bool]) {
+    let at = |name: &str| spec.column(name);
+    for (column, inputs) in inputs {
         if at(column).is_some_and(|column| columns[column]) {
             inputs.iter().filter_map(|input| at(input)).for_each(|input| columns[input] = true);
         }
@@ -621,7 +724,11 @@ pub(crate) fn misfits<T>(list: &Document, path: &str) -> Vec<Result<T>> {
 }
 
 /// The UID of a cluster: that of its namespace `kube-system`, which exists as long as the cluster. Read once per query.
-pub(crate) async fn cluster_uid(scan: &AnyScan<Kubernetes>, name: &str) -> Result<String> {
+/// Files have none.
+pub(crate) async fn cluster_uid(scan: &AnyScan<Kubernetes>, name: &str) -> Result<Option<String>> {
+    if !scan.env().is_cluster(name) {
+        return Ok(None);
+    }
     let key = format!("kubernetes uid {name}");
     let uid = scan.cached(&key, async {
         let Some(cluster) = scan.env().cluster(name) else {
@@ -642,7 +749,7 @@ pub(crate) async fn cluster_uid(scan: &AnyScan<Kubernetes>, name: &str) -> Resul
             },
         }
     });
-    uid.await.map(|uid| String::clone(&uid))
+    uid.await.map(|uid| Some(String::clone(&uid)))
 }
 
 #[cfg(test)]
@@ -864,7 +971,9 @@ mod tests {
         ];
         for (answer, expected) in cases {
             let answer = std::sync::Mutex::new(Some(answer));
-            let (env, _) = testing::cluster(move |_| answer.lock().unwrap().take().unwrap());
+            // Nor may the user list namespaces.
+            let next = || testing::json(403, "{}");
+            let (env, _) = testing::cluster(move |_| answer.lock().unwrap().take().unwrap_or_else(next));
             let (rows, end) = testing::rows(&testing::scan::<Thing>(&env, &[], None)).await;
             let error = format!("{:?}", end.unwrap_err());
             assert!(rows.is_empty() && error.starts_with(expected), "{error}\n{expected}");
@@ -888,6 +997,55 @@ mod tests {
         assert!(told[0].message.ends_with("skipped an item of the list: it is a number"), "{told:?}");
         let (env, _) = testing::cluster(|_| testing::json(200, r#"{"kind":"ThingList","items":null}"#));
         assert!(testing::rows(&testing::scan::<Thing>(&env, &[], None)).await.0.is_empty());
+    }
+
+    #[tokio::test]
+    async fn odd_objects_are_rows() {
+        use crate::kubernetes_pods::Pod;
+        let pod = |name: &str, spec: Document, status: Document, metadata: Document| {
+            let mut pod =
+                json!({"metadata": {"name": name, "namespace": "a", "uid": name}, "spec": spec, "status": status});
+            for (key, value) in metadata.as_object().into_iter().flatten() {
+                pod["metadata"][key] = value.clone();
+            }
+            pod
+        };
+        let spec = || json!({"containers": [{"name": "c", "image": "i"}]});
+        let items = [
+            // More than a server stores.
+            pod("large", spec(), json!({"phase": "Running"}), json!({"annotations": {"x": "y".repeat(10 << 20)}})),
+            pod("new", spec(), Document::Null, json!({})),
+            pod(
+                "enum",
+                json!({"restartPolicy": "Sometimes", "dnsPolicy": "\u{0}"}),
+                json!({"phase": "Unheard"}),
+                json!({}),
+            ),
+            pod(
+                "null",
+                json!({"containers": null, "volumes": null, "hostPID": null}),
+                json!({"conditions": null}),
+                json!({"labels": null, "creationTimestamp": null}),
+            ),
+            // A clock that is wrong.
+            pod(
+                "skew",
+                spec(),
+                json!({"startTime": "0001-01-01T00:00:00Z"}),
+                json!({"creationTimestamp": "2999-01-01T00:00:00Z", "deletionTimestamp": "1970-01-01T00:00:00Z"}),
+            ),
+            pod("x'; DROP TABLE y; --", spec(), json!({}), json!({"labels": {"a\"b": "'); --"}})),
+        ];
+        let list = json!({"kind": "PodList", "metadata": {}, "items": items}).to_string();
+        let (env, _) = testing::cluster(move |_| testing::json(200, &list));
+        let scan = testing::scan::<Pod>(&env, &[], None);
+        let (rows, end) = testing::rows(&scan).await;
+        assert_eq!(end, Ok(()));
+        let name = Pod::SPEC.column("name").unwrap();
+        let names: Vec<_> = rows.iter().filter_map(|row| row.key(name)).map(|key| format!("{key:?}")).collect();
+        assert_eq!(names.len(), 6, "{names:?}");
+        let warnings = scan.context().query.diagnostics().warnings();
+        assert!(warnings.is_empty(), "{warnings:?}");
     }
 
     #[tokio::test]
@@ -951,7 +1109,7 @@ mod tests {
         for _ in 0..2 {
             scan.context()
                 .query
-                .add_reader("things", Reader { table: "things".to_owned(), columns: Vec::new(), as_of: None });
+                .add_reader("things", Reader { table: "things".to_owned(), columns: vec![NAME], as_of: None });
         }
         let (one, other) = futures::join!(testing::rows(&scan), testing::rows(&scan));
         assert_eq!((names(&one.0), names(&other.0)), (vec!["a", "b"], vec!["a", "b"]));
@@ -1053,6 +1211,12 @@ mod tests {
         };
         let rows: Vec<_> = reader.rows().collect().await;
         assert_eq!(rows, [Ok(json!({"metadata": {"uid": "u"}, "spec": {"color": "red"}}))]);
+        // Of a list that several of its scans share, only what they want is held.
+        let shared = |columns: &[usize]| {
+            shape_of_reader(&scan, &Reader { table: "gadgets".to_owned(), columns: columns.to_vec(), as_of: None })
+        };
+        assert_eq!(shared(&[0, 1, 2]), shape_of(&spec.columns, scan.wanted(), &[], &[]));
+        assert!(!shared(&[0, 1, 2]).covers(&shared(&[3])) && !shared(&[3]).covers(&Shape::whole()));
         assert_eq!(*asked.lock().unwrap(), [path]);
         let warnings: Vec<_> = scan.context().query.diagnostics().warnings().iter().map(ToString::to_string).collect();
         assert_eq!(warnings, ["gadgets (cluster=c): skipped an item of the list: it is a number"]);

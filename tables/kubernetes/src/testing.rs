@@ -52,6 +52,23 @@ pub(crate) fn cluster(
     (Kubernetes::with_client("c", kube::Client::new(service, "default")), asked)
 }
 
+/// The discovery of a server that has these lists, by their paths; `None` for a path that is not of discovery.
+pub(crate) fn discovery(lists: &Document, path: &str) -> Option<Answer> {
+    let rest = path.strip_prefix("/apis")?;
+    if rest.is_empty() {
+        return Some(json(200, r#"{"kind":"APIGroupList","groups":[]}"#));
+    }
+    if rest.matches('/').count() != 2 {
+        return None;
+    }
+    let name = |list: &String| Some(document!({"name": list.strip_prefix(path)?.strip_prefix('/')?}));
+    let resources: Vec<_> = lists.as_object().into_iter().flatten().filter_map(|(list, _)| name(list)).collect();
+    Some(match resources.is_empty() {
+        true => json(404, "404 page not found"),
+        false => json(200, document!({"kind": "APIResourceList", "resources": resources})),
+    })
+}
+
 /// A column's keys.
 pub(crate) fn constraint(texts: &[&str]) -> ColumnConstraint {
     let keys = texts.iter().map(|text| Scalar::Text((*text).to_owned())).collect();

@@ -1,51 +1,70 @@
 //! Resources that a server may serve in an older version of their group, or not at all.
 
+use std::collections::HashSet;
+use std::sync::Arc;
+
 use indago_table::json::Shape;
 use indago_table::{AnyScan, Error, ResourceSpec, Result};
 
 use crate::call::get_object;
-use crate::clusters::Kubernetes;
+use crate::clusters::{Cluster, Kubernetes};
+use crate::discovery::api;
 use crate::resource::Listing;
 
 const NEEDS: &str = "get /apis, as system:discovery may";
 
-/// The listing in the newest version that its server serves. The server's discovery is read once per cluster and query.
+/// The listing in the newest version that its server serves. A document of the server's discovery is read once per cluster
+/// and query.
 pub(crate) async fn served(scan: &AnyScan<Kubernetes>, listing: Listing) -> Result<Listing> {
     let is_discovered = |resource: &&ResourceSpec| resource.is_optional && listing.is_on_server();
     let Some(resource) = scan.spec().resource.as_ref().filter(is_discovered) else {
         return Ok(listing);
     };
     let cluster = listing.cluster().clone();
-    let key = format!("kubernetes version {} {} {}", cluster.name, resource.group_version, resource.name);
-    let found = scan.cached(&key, async {
-        let shape = Shape::default().with("resources.*.name");
-        for version in std::iter::once(&resource.group_version).chain(&resource.older) {
-            match get_object(scan, &cluster, &format!("/apis/{version}"), NEEDS, &shape).await {
-                Ok(list) => {
-                    let mut resources = list["resources"].as_array().into_iter().flatten();
-                    if resources.any(|served| served["name"] == *resource.name) {
-                        return Ok((version.to_string(), version.len()));
-                    }
-                }
-                Err(Error::Gone(_)) => {}
-                // Without discovery, the list itself shows whether it exists.
-                Err(Error::Denied { needs: Some(_), .. }) => {
-                    return Ok((resource.group_version.to_string(), resource.group_version.len()));
-                }
-                Err(error) => return Err(error),
-            }
+    for version in std::iter::once(&resource.group_version).chain(&resource.older) {
+        match names(scan, &cluster, version).await {
+            Ok(names) if names.contains(&*resource.name) => return Ok(listing.in_version(resource, version)),
+            Ok(_) => {}
+            // Without discovery, the list itself shows whether it exists.
+            Err(Error::Denied { needs: Some(_), .. }) => return Ok(listing),
+            Err(error) => return Err(error),
         }
-        let absent = format!("the server serves no {} of {}", resource.name, resource.group_version);
-        match get_object(scan, &cluster, "/apis", NEEDS, &Shape::default().with("kind")).await {
-            Ok(groups) if groups["kind"] == "APIGroupList" => Err(Error::Absent(absent)),
-            Ok(_) | Err(Error::Gone(_)) => Err(Error::Unsupported(format!(
-                "{absent}, nor a list of its API groups: is it a Kubernetes API server?"
-            ))),
+    }
+    let absent = format!("the server serves no {} of {}", resource.name, resource.group_version);
+    match *is_api_server(scan, &cluster).await? {
+        true => Err(Error::Absent(absent)),
+        false => {
+            Err(Error::Unsupported(format!("{absent}, nor a list of its API groups: is it a Kubernetes API server?")))
+        }
+    }
+}
+
+/// The resources of a group in a version; none if the server does not serve it.
+async fn names(scan: &AnyScan<Kubernetes>, cluster: &Cluster, version: &str) -> Result<Arc<HashSet<String>>> {
+    let key = format!("kubernetes version {} {version}", cluster.name);
+    let read = async {
+        let resources = match api::resources(scan, cluster, version).await {
+            Err(Error::Gone(_)) => Vec::new(),
+            resources => resources?,
+        };
+        let name = |resource: &serde_json::Value| resource["name"].as_str().map(str::to_owned);
+        let names: HashSet<String> = resources.iter().filter_map(name).collect();
+        let size = names.iter().map(|name| size_of::<String>() + name.len()).sum();
+        Ok((names, size))
+    };
+    scan.cached(&key, read).await
+}
+
+/// Whether the server lists API groups.
+async fn is_api_server(scan: &AnyScan<Kubernetes>, cluster: &Cluster) -> Result<Arc<bool>> {
+    let read = async {
+        match get_object(scan, cluster, "/apis", NEEDS, &Shape::default().with("kind")).await {
+            Ok(groups) => Ok((groups["kind"] == "APIGroupList", 0)),
+            Err(Error::Gone(_)) => Ok((false, 0)),
             Err(error) => Err(error),
         }
-    });
-    let version = found.await?;
-    Ok(listing.in_version(resource, &version))
+    };
+    scan.cached(&format!("kubernetes groups {}", cluster.name), read).await
 }
 
 #[cfg(test)]

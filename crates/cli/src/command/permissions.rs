@@ -78,7 +78,9 @@ impl Rules {
             self.unknown.insert(need.to_owned());
             return;
         };
-        let groups = match group(table.spec(), resource) {
+        // A table of several resources states their groups.
+        let (resource, stated) = resource.split_once('.').map_or((resource, None), |(name, group)| (name, Some(group)));
+        let groups = match stated.map(str::to_owned).or_else(|| group(table.spec(), resource)) {
             Some(group) => [group].into(),
             None => engine.tables().iter().filter_map(|table| group(table.spec(), resource)).collect::<BTreeSet<_>>(),
         };

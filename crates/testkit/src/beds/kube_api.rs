@@ -137,11 +137,11 @@ impl KubeApi {
 
     /// Creates `count` realistic pods, with status, in 20 namespaces `load-N`; about 150 pods per second.
     pub fn load_pods(&self, count: usize) -> Result<()> {
-        self.load_pods_on(count, 50)
+        self.load(count, 50, 0)
     }
 
-    /// The same on this many nodes.
-    pub fn load_pods_on(&self, count: usize, nodes: usize) -> Result<()> {
+    /// The same on this many nodes, and role bindings in these namespaces.
+    pub fn load(&self, pods: usize, nodes: usize, bindings: usize) -> Result<()> {
         let script = self.keeper.path("load_pods.py");
         install::write(&script, LOAD_PODS)?;
         install::run(
@@ -149,8 +149,7 @@ impl KubeApi {
                 .arg(script)
                 .arg(&self.access.url)
                 .arg(&self.access.ca)
-                .arg(count.to_string())
-                .arg(nodes.to_string()),
+                .args([pods, nodes, bindings].map(|number| number.to_string())),
         )
     }
 }

@@ -11,7 +11,7 @@ use indago_testkit::beds::{Cluster, Containerd, Docker, Estate, KubeApi, Moto, P
 use indago_testkit::{Result, install};
 
 const USAGE: &str = "usage: beds install
-       beds up cluster|kube-api|kube-api:PODS[:NODES]|moto|docker|podman|containerd|estate|pods:NUMBER|all ...
+       beds up cluster|kube-api|kube-api:PODS[:NODES[:BINDINGS]]|moto|docker|podman|containerd|estate|pods:NUMBER|all ...
        beds capture INDAGO DIR
        beds git DIR [COMMITS]";
 
@@ -101,10 +101,11 @@ fn up(names: &[&str]) -> Result<()> {
                     held.push(Box::new(bed));
                 }
                 Some(("kube-api", numbers)) => {
-                    let (pods, nodes) = numbers.split_once(':').unwrap_or((numbers, "50"));
-                    let (pods, nodes) = (number(pods)?, number(nodes)?);
+                    let numbers: Vec<&str> = numbers.split(':').collect();
+                    let at = |position: usize, default: &'static str| number(numbers.get(position).unwrap_or(&default));
+                    let (pods, nodes, bindings) = (at(0, "")?, at(1, "50")?, at(2, "0")?);
                     let bed = KubeApi::start()?;
-                    bed.load_pods_on(pods, nodes)?;
+                    bed.load(pods, nodes, bindings)?;
                     export("KUBECONFIG", bed.kubeconfig("admin").display());
                     export("KUBE_TOKEN", bed.token("admin"));
                     export("KUBE_CA", bed.ca().display());

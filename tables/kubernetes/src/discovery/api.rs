@@ -211,8 +211,8 @@ fn as_listed(resource: &Document) -> Vec<Document> {
     std::iter::once(listed(name.to_owned(), resource)).chain(subresources).collect()
 }
 
-/// The resources of one group in one version.
-async fn resources(scan: &AnyScan<Kubernetes>, cluster: &Cluster, name: &str) -> Result<Vec<Document>> {
+/// The resources of one group in one version, as its document lists them.
+pub(crate) async fn resources(scan: &AnyScan<Kubernetes>, cluster: &Cluster, name: &str) -> Result<Vec<Document>> {
     let path = path(name);
     let text = match fetch(scan, cluster, &path, PLAIN, None).await? {
         Fetched::Body(text, _) => text,

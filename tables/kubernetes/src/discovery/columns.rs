@@ -60,7 +60,10 @@ pub(super) fn union<'a>(all: impl IntoIterator<Item = &'a Described>) -> Describ
         for field in &described.fields {
             match fields.get_mut(&field.path) {
                 None => drop(fields.insert(field.path.clone(), field.clone())),
-                Some(known) => known.kind = widest(&known.kind, &field.kind),
+                Some(known) => {
+                    known.kind = widest(&known.kind, &field.kind);
+                    known.is_selectable &= field.is_selectable && known.kind == Kind::Text;
+                }
             }
         }
     }
@@ -110,6 +113,7 @@ pub(super) fn columns(before: &[ColumnSpec], fields: &[Field]) -> Vec<ColumnSpec
         let mut column = ColumnSpec::new(name, field.kind.clone(), field.description.clone());
         let steps = field.path.iter().map(|step| step.replace('\\', "\\\\").replace('.', "\\."));
         column.path = (!field.path.is_empty()).then(|| steps.collect::<Vec<_>>().join(".").into());
+        (column.index, column.field) = (field.is_selectable, field.is_selectable);
         column
     };
     fields.iter().zip(names).map(column).collect()
@@ -148,7 +152,7 @@ mod tests {
 
     fn field(path: &str, kind: Kind) -> Field {
         let path = path.split('/').filter(|step| !step.is_empty()).map(str::to_owned).collect();
-        Field { path, kind, description: String::new() }
+        Field { path, kind, description: String::new(), is_selectable: false }
     }
 
     #[test]

@@ -23,7 +23,7 @@ use self::inventory::{Inventory, described, resources};
 use self::openapi::{Described, Field};
 use self::table::{ClusterObject, NamespacedObject, Presence, Resources};
 use crate::clusters::{Cluster, Kubernetes};
-use crate::resource::Listed;
+use crate::resource::{self, Listed};
 
 /// The tables of the resources that the clusters serve.
 ///
@@ -61,7 +61,7 @@ impl Resource {
 
     /// Whether its objects must not be read as they are: the values of secrets are not columns.
     fn is_secret(&self) -> bool {
-        self.group.is_empty() && self.plural == "secrets"
+        resource::is_secret(&self.group, &self.plural)
     }
 }
 
@@ -195,8 +195,12 @@ impl Discovered {
     ) -> TableRef {
         let described: Vec<_> = presences.iter().filter_map(|(_, _, described)| described.as_deref()).collect();
         let untyped = openapi::of_schema(&serde_json::Value::Null);
-        let Described { description, fields } =
+        let Described { description, mut fields } =
             if described.is_empty() { untyped } else { columns::union(described.iter().copied()) };
+        // A server that has the resource and not its schema may refuse a selector.
+        let is_selectable = presences.iter().all(|(name, presence, described)| {
+            described.is_some() || presence.resource.is_err() || !self.clusters.is_cluster(name)
+        });
         // Files do not tell whether the objects of a resource belong to namespaces. Clusters do.
         let specs = |of_cluster: bool| {
             let of = presences.iter().filter(move |(name, ..)| self.clusters.is_cluster(name) == of_cluster);
@@ -210,6 +214,7 @@ impl Discovered {
         let first = specs.into_iter().find(is_served).cloned();
         let of_kind = format!("Objects `{}` of Kubernetes clusters.", first.as_ref().map_or("", |spec| &*spec.name));
         let description = format!("{of_kind} {description}");
+        fields.iter_mut().for_each(|field| field.is_selectable &= is_selectable);
         let presence = presences.into_iter().map(|(cluster, presence, _)| (cluster, presence)).collect();
         let parts = Parts { name: name.to_owned(), description, resource, first, fields, presence };
         if is_namespaced { parts.table::<NamespacedObject>(self) } else { parts.table::<ClusterObject>(self) }

@@ -20,6 +20,8 @@ pub(crate) struct Field {
     pub(crate) path: Vec<String>,
     pub(crate) kind: Kind,
     pub(crate) description: String,
+    /// Whether the API server can select objects by it.
+    pub(crate) is_selectable: bool,
 }
 
 /// What the schema of a resource says.
@@ -187,12 +189,19 @@ impl Schemas<'_> {
         if own.is_empty() {
             for name in ["spec", "status"] {
                 let path = vec![name.to_owned()];
-                fields.push(Field { path, kind: Kind::Json, description: format!("Field `{name}`.") });
+                let description = format!("Field `{name}`.");
+                fields.push(Field { path, kind: Kind::Json, description, is_selectable: false });
             }
         }
         if own.is_empty() || is_open(resolved) {
             let description = "The entire object. The API server does not publish all of its fields.".to_owned();
-            fields.push(Field { path: Vec::new(), kind: Kind::Json, description });
+            fields.push(Field { path: Vec::new(), kind: Kind::Json, description, is_selectable: false });
+        }
+        let selectable = resolved["x-kubernetes-selectable-fields"].as_array().into_iter().flatten();
+        let selectable: BTreeSet<&str> = selectable.filter_map(|field| field["fieldPath"].as_str()).collect();
+        // Only texts are compared with a selector as they are.
+        for field in fields.iter_mut().filter(|field| field.kind == Kind::Text) {
+            field.is_selectable = selectable.contains(field.path.join(".").as_str());
         }
         Described { description: words(resolved), fields }
     }
@@ -205,7 +214,7 @@ impl Schemas<'_> {
         if description.is_empty() {
             description = format!("Field `{}`.", path.join("."));
         }
-        Field { path, kind, description }
+        Field { path, kind, description, is_selectable: false }
     }
 
     fn kind(&self, schema: &Document, missing: &mut BTreeSet<String>) -> Kind {

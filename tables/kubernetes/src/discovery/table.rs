@@ -255,8 +255,14 @@ impl<T: Listed> AnyRow for Object<T> {
     }
 
     fn key(&self, column: usize) -> Option<Scalar> {
-        // Only the common columns have keys.
-        if column < T::SPEC.columns.len() { Row::key(&self.common, column) } else { None }
+        match column.checked_sub(T::SPEC.columns.len()) {
+            // Only texts can be selected by.
+            Some(own) => match &self.cells[own] {
+                Cell::Text(Some(text)) => Some(Scalar::Text(text.clone())),
+                _ => None,
+            },
+            None => Row::key(&self.common, column),
+        }
     }
 }
 

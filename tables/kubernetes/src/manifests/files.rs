@@ -155,6 +155,12 @@ fn yaml(text: &str) -> Vec<(u64, Result<Read>)> {
     chunks(text).into_iter().filter_map(parsed).collect()
 }
 
+/// The first document of a text in YAML; null without any.
+pub(crate) fn parse_yaml(text: &str) -> Result<Document> {
+    let first = yaml(text).into_iter().next().map(|(_, read)| read.map(|read| read.document));
+    first.unwrap_or(Ok(Document::Null))
+}
+
 fn options() -> serde_saphyr::Options {
     serde_saphyr::options! {
         // Like kubectl.

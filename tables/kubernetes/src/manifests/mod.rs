@@ -7,14 +7,16 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use indago_table::json;
-use indago_table::{AnyScan, Environment as _, Error, ResourceSpec, Result, Sys};
+use indago_table::{AnyScan, Environment as _, Error, Kind, ResourceSpec, Result, Sys};
 use serde_json::{Value as Document, json};
 
+pub(crate) use self::files::parse_yaml;
 use self::files::{Read, Report, documents, files};
 use crate::clusters::Kubernetes;
 use crate::discovery::api::{Served, split};
 use crate::discovery::openapi::{self, Described};
 use crate::pages::{Page, plural};
+use crate::protobuf::ObjectKind;
 use crate::selector::{Field, Selector};
 
 /// A file, or a directory with files, of manifests.
@@ -51,9 +53,44 @@ struct Definition {
 }
 
 /// The member of an object's document with its place in the files. No API server returns it.
-const SOURCE: &str = "$source";
+pub(crate) const SOURCE: &str = "$source";
 /// Prefix of the names of sets, which are values of the column `cluster`.
 const PREFIX: &str = "manifests:";
+/// Kubernetes' own resources whose objects belong to no namespace.
+const OF_CLUSTERS: &[&str] = &[
+    "apiservices",
+    "certificatesigningrequests",
+    "clusterrolebindings",
+    "clusterroles",
+    "clustertrustbundles",
+    "componentstatuses",
+    "csidrivers",
+    "csinodes",
+    "customresourcedefinitions",
+    "deviceclasses",
+    "flowschemas",
+    "ingressclasses",
+    "ipaddresses",
+    "mutatingadmissionpolicies",
+    "mutatingadmissionpolicybindings",
+    "mutatingwebhookconfigurations",
+    "namespaces",
+    "nodes",
+    "persistentvolumes",
+    "podsecuritypolicies",
+    "priorityclasses",
+    "prioritylevelconfigurations",
+    "resourceslices",
+    "runtimeclasses",
+    "servicecidrs",
+    "storageclasses",
+    "storageversions",
+    "validatingadmissionpolicies",
+    "validatingadmissionpolicybindings",
+    "validatingwebhookconfigurations",
+    "volumeattachments",
+    "volumeattributesclasses",
+];
 /// Most lists within lists.
 const MOST_NESTED: usize = 4;
 
@@ -155,9 +192,27 @@ impl Set {
             version: object.version.clone(),
             plural: self.plural(object),
             kind: object.kind.clone(),
-            is_namespaced: self.definition(object).is_none_or(|definition| definition.is_namespaced),
+            is_namespaced: match self.definition(object) {
+                Some(definition) => definition.is_namespaced,
+                None => !OF_CLUSTERS.contains(&self.plural(object).as_str()),
+            },
         });
         served.filter(|served| seen.insert((served.group.clone(), served.plural.clone()))).collect()
+    }
+
+    /// The resources of its objects, and those of Kubernetes itself.
+    pub(crate) fn known_resources(&self) -> Vec<Served> {
+        let built_in = ObjectKind::resources().map(|(group_version, kind)| {
+            let ((group, version), plural) = (split(group_version), plural(kind));
+            Served {
+                group: group.to_owned(),
+                version: version.to_owned(),
+                is_namespaced: !OF_CLUSTERS.contains(&plural.as_str()),
+                plural,
+                kind: kind.to_owned(),
+            }
+        });
+        built_in.chain(self.resources()).collect()
     }
 
     /// The fields of a resource, if the set has its definition.
@@ -257,7 +312,10 @@ fn defined(spec: &Document) -> ((String, String), Definition) {
         // Definitions of v1beta1 may have one schema for all versions.
         let schema = [&version["schema"], &spec["validation"]].map(|it| &it["openAPIV3Schema"]);
         let schema = schema.into_iter().find(|schema| schema.is_object())?;
-        Some((text(&version["name"]), Arc::new(openapi::of_schema(schema))))
+        let mut described = openapi::of_schema(schema);
+        // No server is asked for the objects of files, so this restricts no cluster's field.
+        described.fields.iter_mut().for_each(|field| field.is_selectable = field.kind == Kind::Text);
+        Some((text(&version["name"]), Arc::new(described)))
     };
     let definition = Definition {
         plural: text(&spec["names"]["plural"]),

@@ -87,6 +87,11 @@ impl ObjectKind {
     pub(crate) const METADATA: ObjectKind =
         ObjectKind { kind: "partialobjectmetadata", message: &schema::META_V1_PARTIAL_OBJECT_METADATA };
 
+    /// The resources whose protobuf form is known: group and version, and kind in lowercase.
+    pub(crate) fn resources() -> impl Iterator<Item = (&'static str, &'static str)> {
+        schema::RESOURCES.iter().map(|(group_version, kind, _)| (*group_version, *kind))
+    }
+
     /// The objects of a resource, if their protobuf form is known.
     pub(crate) fn of_resource(group_version: &str, resource: &str) -> Option<Self> {
         let found = |(of, kind, _): &&(&str, &str, _)| *of == group_version && crate::pages::plural(kind) == resource;

@@ -1,4 +1,5 @@
-//! The resources of a cluster, read once per query: which names exist, in which group, with which verbs.
+//! The resources of a cluster, read once per query: which names exist, in which group, with which verbs. For manifests
+//! they are those of Kubernetes itself and of the files, without verbs.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -157,6 +158,12 @@ pub(crate) async fn resources(scan: &AnyScan<Kubernetes>, cluster: &str) -> Resu
         let Some(cluster) = scan.env().cluster(cluster) else {
             return Err(Error::Unsupported(format!("cluster `{cluster}` is no longer configured")));
         };
+        if let Some(set) = cluster.manifests() {
+            let resources = set.set(scan, &cluster.name).await?.known_resources();
+            let resources = Resources::new(resources.iter().map(ApiResource::of_files));
+            let size = resources.size();
+            return Ok((resources, size));
+        }
         let context = ScanContext {
             meter: scan.meter().clone(),
             gate: scan.context().gate.clone(),

@@ -52,7 +52,8 @@ pub(crate) struct Grant {
     /// Name of the object that the grant is limited to; NULL for all objects.
     #[column(index)]
     pub(crate) resource_name: Option<Arc<str>>,
-    /// Namespace that the grant is limited to. NULL if it applies in all namespaces and to objects of the cluster.
+    /// Namespace that the grant is limited to. NULL if it applies in all namespaces and to objects of the cluster; the
+    /// empty text for manifests that state none.
     #[column(slice)]
     pub(crate) namespace: Option<Arc<str>>,
     /// URL path that is not a resource, such as `/healthz`; `*` at its end is any text. NULL for a resource.
@@ -94,7 +95,7 @@ pub(crate) struct Grant {
 
 impl Grant {
     async fn cluster_uid(&mut self, scan: &AnyScan<Kubernetes>) -> Result<()> {
-        self.cluster_uid = Some(resource::cluster_uid(scan, &self.cluster).await?);
+        self.cluster_uid = resource::cluster_uid(scan, &self.cluster).await?;
         Ok(())
     }
 
@@ -169,7 +170,10 @@ pub struct OfCluster(pub(crate) Arc<Cluster>);
 
 impl fmt::Display for OfCluster {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}GET /apis/rbac.authorization.k8s.io/v1", self.0.label())
+        match self.0.manifests() {
+            Some(set) => write!(f, "{}READ {}", self.0.label(), set.path().display()),
+            None => write!(f, "{}GET /apis/rbac.authorization.k8s.io/v1", self.0.label()),
+        }
     }
 }
 
@@ -182,6 +186,11 @@ impl indago_table::Part for OfCluster {
 /// The clusters of a scan.
 pub(crate) fn clusters(scan: &AnyScan<Kubernetes>) -> Vec<OfCluster> {
     scan.env().clusters(scan).into_iter().map(OfCluster).collect()
+}
+
+/// The clusters and the sets of manifests of a scan.
+pub(crate) fn origins(scan: &AnyScan<Kubernetes>) -> Vec<OfCluster> {
+    scan.env().origins(scan).into_iter().map(OfCluster).collect()
 }
 
 /// The keys of a column; `None` for all values.
@@ -394,7 +403,7 @@ fn is_of(subject: &Subject, identity: &Identity) -> bool {
 /// The bindings of a policy, with the subjects that the keys admit, for one subject or for all.
 fn sources<'a>(
     policy: &'a Policy,
-    masters: &'a [Rule],
+    masters: Option<&'a [Rule]>,
     keys: &'a Keys,
     applies_to: Option<(String, Identity)>,
 ) -> impl Iterator<Item = Source<'a>> + 'a {
@@ -411,10 +420,10 @@ fn sources<'a>(
         && keys.role.admits(None)
         && is_wanted(&group, &applies_to);
     let text = applies_to.as_ref().map(|(text, _)| text.clone());
-    let of_masters = has_masters.then(|| Source {
+    let of_masters = masters.filter(|_| has_masters).map(|rules| Source {
         binding: None,
         role: None,
-        rules: masters,
+        rules,
         subjects: vec![group],
         applies_to: text.clone(),
     });
@@ -451,9 +460,12 @@ pub(crate) fn grants<'a>(
 ) -> impl Stream<Item = Result<Grant>> + Send + 'a {
     async_stream::try_stream! {
         let policy = read::policy(scan, cluster).await?;
+        // Files have no server whose resources wildcards stand for, and no group that needs no binding.
+        let is_of_files = cluster.manifests().is_some();
+        let is_expanded = is_expanded && !is_of_files;
         let resources = if is_expanded { Some(discovery::resources(scan, &cluster.name).await?) } else { None };
         read::report_other_authorizers(scan, cluster);
-        let (keys, masters) = (Keys::of(scan), rules_of_masters());
+        let (keys, masters) = (Keys::of(scan), (!is_of_files).then(rules_of_masters));
         let mut parts_of_roles: HashMap<(Option<usize>, bool), Vec<Parts>> = HashMap::new();
         let of = scan.spec().column("applies_to").and_then(|column| resource::keys(scan, column));
         let applies_to: Vec<Option<(String, Identity)>> = match of {
@@ -467,7 +479,7 @@ pub(crate) fn grants<'a>(
             }).collect(),
         };
         for applies_to in applies_to {
-            for source in sources(&policy, &masters, &keys, applies_to) {
+            for source in sources(&policy, masters.as_ref().map(|rules| &rules[..]), &keys, applies_to) {
                 if scan.is_done() {
                     return;
                 }

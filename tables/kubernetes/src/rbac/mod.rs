@@ -10,6 +10,8 @@
 //! authorizers can allow more.
 
 pub(crate) mod aggregate;
+#[cfg(test)]
+mod cases;
 pub(crate) mod discovery;
 pub(crate) mod escalation;
 pub(crate) mod grant;

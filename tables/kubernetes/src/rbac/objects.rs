@@ -1,6 +1,6 @@
 //! Makes a [`Policy`] from the API's objects.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use indago_table::json;
@@ -41,7 +41,7 @@ impl Kind {
         }
     }
 
-    fn is_namespaced(self) -> bool {
+    pub(crate) fn is_namespaced(self) -> bool {
         matches!(self, Kind::Roles | Kind::RoleBindings)
     }
 
@@ -77,8 +77,8 @@ struct RoleRef {
     name: Arc<str>,
 }
 
-/// Parses an object. A malformed part is left out, and the rest is kept.
-pub(crate) fn parse(kind: Kind, object: &Document) -> Parsed {
+/// Parses an object. A malformed part is left out, and the rest is kept. Only objects of files can lack a namespace.
+pub(crate) fn parse(kind: Kind, object: &Document, is_of_file: bool) -> Parsed {
     let mut parsed = Parsed::default();
     let name = object["metadata"]["name"].as_str().unwrap_or_default();
     let namespace = object["metadata"]["namespace"].as_str().unwrap_or_default();
@@ -88,7 +88,7 @@ pub(crate) fn parse(kind: Kind, object: &Document) -> Parsed {
     };
     let problems = &mut parsed.problems;
     let mut problem = |what: String| problems.push(format!("{shown}: {what}"));
-    if name.is_empty() || (namespace.is_empty() && kind.is_namespaced()) {
+    if name.is_empty() || (namespace.is_empty() && kind.is_namespaced() && !is_of_file) {
         problem("skipped: it has no name or no namespace".to_owned());
         return parsed;
     }
@@ -153,7 +153,7 @@ fn list<'a>(list: &'a Document, path: &str, problem: &mut impl FnMut(String)) ->
     }
 }
 
-fn parse_rule(rule: &Document) -> Result<Rule, String> {
+pub(crate) fn parse_rule(rule: &Document) -> Result<Rule, String> {
     if !rule.is_object() {
         return Err(format!("it is {}", json::kind(rule)));
     }
@@ -211,8 +211,18 @@ pub(crate) enum Rules {
 /// Most pairs of an aggregating role and a role that are compared.
 const MOST_COMPARED: usize = 20_000_000;
 
-/// A policy, and the cluster roles whose stored rules lack some that they aggregate.
-pub(crate) fn policy(objects: impl IntoIterator<Item = Parsed>, rules: Rules) -> (Policy, Vec<String>) {
+/// A policy, and what its objects lack.
+#[derive(Debug, Default)]
+pub(crate) struct Made {
+    pub(crate) policy: Policy,
+    /// The cluster roles whose stored rules lack some that they aggregate.
+    pub(crate) behind: Vec<String>,
+    /// The roles that bindings name and that do not exist, each once.
+    pub(crate) absent: Vec<String>,
+}
+
+/// Makes a policy of objects.
+pub(crate) fn policy(objects: impl IntoIterator<Item = Parsed>, rules: Rules) -> Made {
     let (mut roles, mut all_labels, mut aggregations) = (Vec::new(), Vec::new(), Vec::new());
     let (mut bindings, mut refs) = (Vec::new(), Vec::new());
     let mut is_incomplete = false;
@@ -250,14 +260,21 @@ pub(crate) fn policy(objects: impl IntoIterator<Item = Parsed>, rules: Rules) ->
     }
     let by_name: HashMap<(Option<&str>, &str), usize> =
         roles.iter().enumerate().map(|(position, role)| ((role.namespace.as_deref(), &*role.name), position)).collect();
+    let mut absent = BTreeSet::new();
     for (binding, role) in bindings.iter_mut().zip(&refs) {
         let namespace = if role.is_cluster { None } else { Some(binding.namespace.as_deref().unwrap_or_default()) };
         binding.role = by_name.get(&(namespace, &*role.name)).copied();
+        if binding.role.is_none() {
+            absent.insert(match namespace {
+                Some(namespace) => format!("Role {namespace}/{}", role.name),
+                None => format!("ClusterRole {}", role.name),
+            });
+        }
     }
     drop(by_name);
     let mut policy = Policy::new(roles, bindings);
     policy.is_incomplete = is_incomplete;
-    (policy, behind)
+    Made { policy, behind, absent: absent.into_iter().collect() }
 }
 
 /// About how many bytes a policy takes.
@@ -286,9 +303,10 @@ mod tests {
     use crate::rbac::policy::{Identity, Target};
 
     fn of(objects: &[(Kind, Document)], rules: Rules) -> (Policy, Vec<String>, Vec<String>) {
-        let parsed: Vec<Parsed> = objects.iter().map(|(kind, object)| parse(*kind, object)).collect();
+        let of_file = rules == Rules::Computed;
+        let parsed: Vec<Parsed> = objects.iter().map(|(kind, object)| parse(*kind, object, of_file)).collect();
         let problems = parsed.iter().flat_map(|parsed| parsed.problems.clone()).collect();
-        let (policy, behind) = policy(parsed, rules);
+        let Made { policy, behind, .. } = policy(parsed, rules);
         (policy, behind, problems)
     }
 

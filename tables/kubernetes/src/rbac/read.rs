@@ -5,14 +5,27 @@ use std::sync::Arc;
 use futures::StreamExt;
 use futures::future::join_all;
 use indago_table::json::Shape;
-use indago_table::{AnyScan, Error, ResourceSpec, Result};
+use indago_table::{AnyScan, Error, ResourceSpec, Result, Timestamp};
+use parking_lot::Mutex;
 
-use super::objects::{self, Kind, Parsed, Rules};
+use super::objects::{self, Kind, Made, Parsed, Rules};
 use super::policy::Policy;
 use crate::clusters::{Cluster, Kubernetes};
 use crate::resource;
 
 const GROUP_VERSION: &str = "rbac.authorization.k8s.io/v1";
+
+/// The policy of a cluster, across queries: it is made again when watched roles and bindings change.
+pub(crate) type KnownPolicy = Mutex<Option<([u64; 4], Arc<Read>)>>;
+
+/// A policy, and what each query over it reports.
+#[derive(Debug)]
+pub(crate) struct Read {
+    policy: Arc<Policy>,
+    reports: Vec<(String, Error)>,
+    /// Whether all lists were read.
+    is_whole: bool,
+}
 
 /// The policy of a cluster. The first scan of a query reads it for all.
 ///
@@ -20,25 +33,47 @@ const GROUP_VERSION: &str = "rbac.authorization.k8s.io/v1";
 pub(crate) async fn policy(scan: &AnyScan<Kubernetes>, cluster: &Arc<Cluster>) -> Result<Arc<Policy>> {
     let key = format!("kubernetes policy {}", cluster.name);
     let read = async {
-        let (policy, behind) = read(scan, cluster).await?;
-        if !behind.is_empty() {
-            // The API server decides by the stored rules, and so does the policy.
-            let why = format!(
-                "cluster roles that lack rules that they aggregate, so the server does not apply these rules; no \
-                 controller-manager may be running: {}",
-                some(&behind)
-            );
-            scan.report(format!("{}, aggregation", origin(cluster)), &Error::Absent(why));
+        let state = state(scan, cluster);
+        let known = cluster.known_policy.lock().clone();
+        let read = match (state, known) {
+            (Some((state, moment)), Some((of, read))) if state == of => {
+                scan.context().date(&scan.spec().name, moment);
+                read
+            }
+            (state, _) => {
+                let read = Arc::new(read(scan, cluster).await?);
+                if let Some((state, _)) = state.filter(|_| read.is_whole) {
+                    *cluster.known_policy.lock() = Some((state, read.clone()));
+                }
+                read
+            }
+        };
+        for (origin, error) in &read.reports {
+            scan.report(origin, error);
         }
-        let size = objects::size(&policy);
-        Ok((policy, size))
+        let size = objects::size(&read.policy);
+        Ok((read.policy.clone(), size))
     };
-    scan.cached(&key, read).await
+    scan.cached(&key, read).await.map(|policy| Arc::clone(&*policy))
+}
+
+/// The state of the four lists in memory, and when they were last known to be current.
+fn state(scan: &AnyScan<Kubernetes>, cluster: &Arc<Cluster>) -> Option<([u64; 4], Timestamp)> {
+    let mut states = [0; 4];
+    let mut oldest = Timestamp(i64::MAX);
+    for (state, kind) in states.iter_mut().zip(Kind::ALL) {
+        let (resource, shape) = listed(kind);
+        let (of_list, moment) = resource::state_of_objects(scan, cluster, &resource, kind.needs(), shape)?;
+        (*state, oldest) = (of_list, oldest.min(moment));
+    }
+    Some((states, oldest))
 }
 
 /// Reports once per query that other authorizers are not covered.
 pub(crate) fn report_other_authorizers(scan: &AnyScan<Kubernetes>, cluster: &Cluster) {
-    if scan.context().query.is_first(&format!("kubernetes authorizers {}", cluster.name)) {
+    let is_first = || scan.context().query.is_first(&format!("kubernetes authorizers {}", cluster.name));
+    // Files have no authorizer.
+    if cluster.manifests().is_none() && is_first() {
         let why = "only RBAC is covered: what Node, webhook and other authorizers allow is not included";
         // Warnings of one origin are merged.
         scan.report(format!("{}, authorizers", origin(cluster)), &Error::Absent(why.to_owned()));
@@ -59,12 +94,18 @@ pub(crate) fn origin(cluster: &Cluster) -> String {
     format!("cluster={}", cluster.name)
 }
 
-async fn read(scan: &AnyScan<Kubernetes>, cluster: &Arc<Cluster>) -> Result<(Policy, Vec<String>)> {
-    cluster.client(scan).await?;
+async fn read(scan: &AnyScan<Kubernetes>, cluster: &Arc<Cluster>) -> Result<Read> {
+    let rules = match cluster.manifests() {
+        Some(_) => Rules::Computed,
+        None => {
+            cluster.client(scan).await?;
+            Rules::Stored
+        }
+    };
     let (first, others) = Kind::ALL.split_first().expect("there are four kinds");
     let first = list(scan, cluster, *first).await;
     // A cluster that cannot be reached costs its timeout once.
-    if let Err(error) = &first
+    if let (_, Some(error)) = &first
         && !matches!(error, Error::Denied { .. })
     {
         return Err(error.clone());
@@ -72,39 +113,64 @@ async fn read(scan: &AnyScan<Kubernetes>, cluster: &Arc<Cluster>) -> Result<(Pol
     let others = join_all(others.iter().map(|kind| list(scan, cluster, *kind))).await;
     let mut parsed = Vec::new();
     let mut errors = Vec::new();
-    for list in std::iter::once(first).chain(others) {
-        match list {
-            Ok(objects) => parsed.extend(objects),
-            Err(error) if error.ends_query() => return Err(error),
-            Err(error) => errors.push(error),
+    for (objects, error) in std::iter::once(first).chain(others) {
+        parsed.extend(objects);
+        match error {
+            Some(error) if error.ends_query() => return Err(error),
+            error => errors.extend(error),
         }
     }
-    if errors.len() == Kind::ALL.len() {
+    if errors.len() == Kind::ALL.len() && parsed.is_empty() {
         return Err(errors.swap_remove(0));
     }
-    for problem in parsed.iter().flat_map(|parsed| &parsed.problems) {
-        scan.report(origin(cluster), &Error::Malformed(problem.clone()));
-    }
-    let (mut policy, behind) = objects::policy(parsed, Rules::Stored);
-    for error in errors {
+    let of_object = |problem: &String| (origin(cluster), Error::Malformed(problem.clone()));
+    let mut reports: Vec<_> = parsed.iter().flat_map(|parsed| &parsed.problems).map(of_object).collect();
+    let Made { mut policy, behind, absent } = objects::policy(parsed, rules);
+    let is_whole = errors.is_empty();
+    policy.is_incomplete |= !is_whole;
+    reports.extend(errors.into_iter().map(|error| (origin(cluster), error)));
+    if !absent.is_empty() && rules == Rules::Computed {
         policy.is_incomplete = true;
-        scan.report(origin(cluster), &error);
+        let why = format!(
+            "bindings name roles that are not in the manifests, so what they grant is unknown: {}",
+            some(&absent)
+        );
+        reports.push((format!("{}, roles", origin(cluster)), Error::Unsupported(why)));
     }
-    Ok((policy, behind))
+    if !behind.is_empty() {
+        // The API server decides by the stored rules, and so does the policy.
+        let why = format!(
+            "cluster roles that lack rules that they aggregate, so the server does not apply these rules; no \
+             controller-manager may be running: {}",
+            some(&behind)
+        );
+        reports.push((format!("{}, aggregation", origin(cluster)), Error::Absent(why)));
+    }
+    Ok(Read { policy: Arc::new(policy), reports, is_whole })
 }
 
-async fn list(scan: &AnyScan<Kubernetes>, cluster: &Arc<Cluster>, kind: Kind) -> Result<Vec<Parsed>> {
-    let resource = ResourceSpec::new(GROUP_VERSION, kind.resource(), true);
-    let shape = kind.paths().iter().fold(Shape::default(), |shape, path| shape.with(path));
-    let parse = move |object: &serde_json::Value| objects::parse(kind, object);
+/// The resource of a kind, and the parts of its objects.
+fn listed(kind: Kind) -> (ResourceSpec, Shape) {
+    let resource = ResourceSpec::new(GROUP_VERSION, kind.resource(), kind.is_namespaced());
+    (resource, kind.paths().iter().fold(Shape::default(), |shape, path| shape.with(path)))
+}
+
+/// The objects of a kind, and why others are missing.
+async fn list(scan: &AnyScan<Kubernetes>, cluster: &Arc<Cluster>, kind: Kind) -> (Vec<Parsed>, Option<Error>) {
+    let (resource, shape) = listed(kind);
+    let is_of_file = cluster.manifests().is_some();
+    let parse = move |object: &serde_json::Value| objects::parse(kind, object, is_of_file);
     let objects = resource::objects(scan, cluster, &resource, kind.needs(), shape, parse);
     let mut objects = std::pin::pin!(objects);
     let mut parsed = Vec::new();
     while let Some(object) = objects.next().await {
-        parsed.push(object.map_err(|error| match error {
-            Error::Gone(what) => Error::Unsupported(format!("the server has no RBAC: {what} does not exist")),
-            other => other,
-        })?);
+        match object {
+            Ok(object) => parsed.push(object),
+            Err(Error::Gone(what)) => {
+                return (parsed, Some(Error::Unsupported(format!("the server has no RBAC: {what} does not exist"))));
+            }
+            Err(error) => return (parsed, Some(error)),
+        }
     }
-    Ok(parsed)
+    (parsed, None)
 }

@@ -28,7 +28,9 @@ use self::reflector::{Parts, Phase, Reflector};
 use self::selector::Selector;
 use self::store::{Budget, Snapshot, Store, Wanted};
 use crate::clusters::{Cluster, Kubernetes};
+use crate::discovery::api::split;
 use crate::pages::{List, Page};
+use crate::resource;
 
 /// Changes that a slow reader may lag behind. If it lags further, it gets a gap.
 const MOST_CHANGES: usize = 8192;
@@ -67,7 +69,7 @@ impl Drop for Running {
 impl Watches {
     pub(crate) fn new(watch: Option<bool>, resources: &[String], memory: usize) -> Arc<Self> {
         Arc::new(Watches {
-            resources: resources.iter().map(|text| resource(text)).collect(),
+            resources: resources.iter().map(|text| resource_of(text)).collect(),
             is_on: AtomicBool::new(watch == Some(true)),
             may_turn_on: watch != Some(false),
             reflectors: Mutex::default(),
@@ -111,7 +113,7 @@ impl Watches {
         }
         let can_stream =
             self.streams.lock().entry(cluster.name.clone()).or_insert_with(|| Arc::new(true.into())).clone();
-        let is_secret = is_secret(resource);
+        let is_secret = resource::is_secret(split(&resource.group_version).0, &resource.name);
         let parts = Parts {
             env: env.only(cluster),
             gate: gate.clone(),
@@ -150,7 +152,7 @@ impl Watches {
 }
 
 /// A resource from its text, `apps/v1/deployments`.
-fn resource(text: &str) -> Result<ResourceSpec, String> {
+fn resource_of(text: &str) -> Result<ResourceSpec, String> {
     let parts: Vec<&str> = text.split('/').collect();
     let is_inner = |byte: u8| byte.is_ascii_alphanumeric() || b".-".contains(&byte);
     let is_part =
@@ -162,11 +164,6 @@ fn resource(text: &str) -> Result<ResourceSpec, String> {
     let group_version = text[..text.len() - name.len() - 1].to_owned();
     // A list of all namespaces has the same path for both.
     Ok(ResourceSpec::new(group_version, (*name).to_owned(), true))
-}
-
-/// Whether a resource's values must not be held.
-fn is_secret(resource: &ResourceSpec) -> bool {
-    resource.group_version == "v1" && resource.name == "secrets"
 }
 
 /// The rows of a LIST from memory.
@@ -188,7 +185,9 @@ impl Needs {
     fn of(scan: &AnyScan<Kubernetes>, list: &List, shape: &Shape) -> Option<(Self, Arc<Watches>)> {
         let watches = scan.env().watches();
         let resource = scan.spec().resource.as_ref()?;
-        if !watches.is_on.load(Ordering::Relaxed) || is_secret(resource) || scan.as_of().is_some() {
+        // A query may read the values of secrets. Of those in memory there are only hashes.
+        let is_secret = resource::is_secret(split(&resource.group_version).0, &resource.name);
+        if !watches.is_on.load(Ordering::Relaxed) || is_secret || scan.as_of().is_some() {
             return None;
         }
         let selector = Selector::parse(&list.label_selector, &list.field_selector, resource)?;
@@ -196,6 +195,20 @@ impl Needs {
         selector.add_to(&mut shape);
         Some((Needs { wanted: Wanted::of(shape), selector }, watches.clone()))
     }
+}
+
+/// A number that is the same as long as the objects of a list in memory are, and when they were last known to be current.
+/// `None` if they are not.
+pub(crate) fn state(scan: &AnyScan<Kubernetes>, list: &List, shape: &Shape) -> Option<(u64, Timestamp)> {
+    let (needs, watches) = Needs::of(scan, list, shape)?;
+    let reflector = watches.running(&list.cluster, scan.spec().resource.as_ref()?)?;
+    reflector.want(&needs.wanted);
+    let age = reflector.age(&needs.wanted)?;
+    Some((reflector.state(), before(scan.env().now(), age)))
+}
+
+fn before(now: Timestamp, age: Duration) -> Timestamp {
+    Timestamp(now.0.saturating_sub(i64::try_from(age.as_micros()).unwrap_or(i64::MAX)))
 }
 
 /// Whether a list is now in memory, for `EXPLAIN`.
@@ -229,8 +242,7 @@ pub(crate) async fn rows(
         None if reads_all => reflector.wait(&needs.wanted).await?,
         None => return None,
     };
-    let age = i64::try_from(age.as_micros()).unwrap_or(i64::MAX);
-    let moment = Timestamp(env.now().0.saturating_sub(age));
+    let moment = before(env.now(), age);
     Some(Rows { snapshot: reflector.select(namespace, &needs.selector), moment })
 }
 

@@ -184,6 +184,11 @@ impl Reflector {
         self.store.lock().select(namespace, selector)
     }
 
+    /// A number that is the same as long as the objects in memory are.
+    pub(super) fn state(&self) -> u64 {
+        self.store.lock().state()
+    }
+
     /// Number of objects in memory and their bytes.
     pub(super) fn size(&self) -> (usize, usize) {
         self.store.lock().size()

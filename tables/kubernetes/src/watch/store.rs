@@ -90,6 +90,8 @@ pub(super) struct Store {
     /// Objects that have not all parts of `held` yet, because the list with these parts had a later version than the
     /// watch.
     pending: HashSet<Key>,
+    /// Changes with the objects, and differs from that of other stores.
+    state: u64,
     /// For the values of secrets, of which only the hash is held.
     secrets: Option<RandomState>,
 }
@@ -123,6 +125,7 @@ impl Store {
             bytes: 0,
             budget,
             pending: HashSet::new(),
+            state: rand::random(),
             secrets: is_secret.then(RandomState::new),
         }
     }
@@ -136,6 +139,15 @@ impl Store {
         if &*self.kind != kind {
             self.kind = kind.into();
         }
+    }
+
+    /// A number that is the same as long as the objects are.
+    pub(super) fn state(&self) -> u64 {
+        self.state
+    }
+
+    fn alter(&mut self) {
+        self.state = self.state.wrapping_add(1);
     }
 
     /// The parts that are held.
@@ -163,6 +175,7 @@ impl Store {
         let old = self.objects.get_mut(&key);
         let Some(old) = old else {
             self.charge(text.len() + key.0.len() + key.1.len() + OVERHEAD, 0)?;
+            self.alter();
             let applied = compare.then(|| applied(Op::Added, None, Some(object))).flatten();
             self.objects.insert(key, Entry { text, version, list: self.list });
             return Ok(applied.into_iter().collect());
@@ -176,7 +189,11 @@ impl Store {
         let before = std::mem::replace(&mut old.text, text);
         old.version = version;
         let (more, less) = (old.text.len(), before.len());
+        let is_altered = old.text != before;
         self.pending.remove(&key);
+        if is_altered {
+            self.alter();
+        }
         self.charge(more, less)?;
         if is_same || !compare {
             return Ok(Vec::new());
@@ -199,6 +216,7 @@ impl Store {
             Some(old) if old.version == version && version != 0 => {
                 let before = std::mem::replace(&mut old.text, text);
                 let more = old.text.len();
+                self.alter();
                 self.pending.remove(&key);
                 self.charge(more, before.len())
             }
@@ -247,6 +265,7 @@ impl Store {
 
     fn taken(&mut self, key: &Key) -> Option<Entry> {
         let old = self.objects.remove(key)?;
+        self.alter();
         let less = old.text.len() + key.0.len() + key.1.len() + OVERHEAD;
         self.bytes -= less;
         self.budget.used.fetch_sub(less, Ordering::Relaxed);
@@ -254,6 +273,7 @@ impl Store {
     }
 
     pub(super) fn clear(&mut self) {
+        self.alter();
         self.objects.clear();
         self.pending.clear();
         self.held = Wanted::default();
