@@ -48,6 +48,7 @@ mod packs;
 mod parameters;
 mod past;
 mod pruning;
+mod recorded;
 mod registry;
 mod shell;
 mod slt;

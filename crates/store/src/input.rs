@@ -132,6 +132,10 @@ impl Input {
         if self.meter.is_cancelled() {
             return Err(io::Error::other("cancelled"));
         }
+        // A damaged file may state any position.
+        if ranges.iter().any(|range| range.start > range.end || range.end > self.length) {
+            return Err(io::Error::other("parts of it are not in the file"));
+        }
         let read = object.runtime.block_on(object.store.get_ranges(&object.path, ranges));
         let read = read.map_err(|error| object.failed(error))?;
         self.meter.add_bytes(read.iter().map(|bytes| bytes.len() as u64).sum());
