@@ -89,11 +89,13 @@ def through_delta():
     found = QueryBuilder().register("pods", table).execute(query)
     micros = lambda value: None if value is None else round(value.timestamp() * 1000000)
     columns = [column.to_pylist() for column in found.read_all().columns]
-    return sorted(([uid, micros(a), micros(b), writer, ip, restarts] for uid, a, b, writer, ip, restarts in zip(*columns)), key=key)
+    rows = ([uid, micros(a), micros(b), writer, ip, restarts] for uid, a, b, writer, ip, restarts in zip(*columns))
+    return sorted(rows, key=key)
 def through_duckdb():
     files = table.get_add_actions(flatten=True)
     paths = dict(zip(files.column("path").to_pylist(), files.column("partition.writer").to_pylist()))
-    parts = [f"SELECT *, '{writer}' AS writer FROM read_parquet('{location}/{path}')" for path, writer in paths.items()]
+    part = "SELECT *, '{}' AS writer FROM read_parquet('{}/{}', hive_partitioning = false)"
+    parts = [part.format(writer, location, path) for path, writer in paths.items()]
     connection = duckdb.connect()
     connection.execute("CREATE VIEW pods AS " + " UNION ALL BY NAME ".join(parts))
     query = sql.replace("{moment}", f"make_timestamptz({moment})").replace("{micros}", "epoch_us")

@@ -1,5 +1,5 @@
-//! Recorded tables: their size compared with one Parquet file, and the time of reads compared with DuckDB and with a scan
-//! of a captured file.
+//! Recorded tables: their size compared with one Parquet file, and the time of reads compared with DuckDB and with a
+//! scan of a captured file.
 //!
 //! ```sh
 //! cargo bench -p indago-benches --bench archive                # 30 days of 60,000 pods
@@ -243,9 +243,11 @@ start = time.monotonic()
 files = [f"{location}/{path}" for path in DeltaTable(location).get_add_actions(flatten=True).column("path").to_pylist()]
 connection = duckdb.connect()
 rows = connection.execute(f"""SELECT namespace, count(*) FROM read_parquet($files, union_by_name = true) v
-  WHERE NOT is_end AND valid_from <= make_timestamptz({moment}) AND (valid_to IS NULL OR valid_to > make_timestamptz({moment}))
+  WHERE NOT is_end AND valid_from <= make_timestamptz({moment})
+  AND (valid_to IS NULL OR valid_to > make_timestamptz({moment}))
   AND NOT EXISTS (SELECT 1 FROM read_parquet($files, union_by_name = true) e WHERE e.is_end AND e.row_id = v.row_id
-    AND e.valid_from = v.valid_from AND e.valid_to <= make_timestamptz({moment})) GROUP BY namespace""", {"files": files}).fetchall()
+    AND e.valid_from = v.valid_from AND e.valid_to <= make_timestamptz({moment}))
+  GROUP BY namespace""", {"files": files}).fetchall()
 print(time.monotonic() - start, sum(count for _, count in rows))
 "#;
     let python = indago_testkit::install::lake().expect("Python's packages");

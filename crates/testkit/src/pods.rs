@@ -196,11 +196,9 @@ fn batch(pods: &[Pod], at: i64, not_before: Option<i64>) -> RecordBatch {
         texts(&|pod| if pod.app.is_multiple_of(3) { "Guaranteed" } else { "Burstable" }.to_owned()),
         texts(&|pod| {
             let (id, app, restarts) = (pod.suffix.wrapping_mul(31), pod.app, pod.restarts);
-            format!(
-                r#"[{{"name":"main","image":"registry.example.com/app-{app:03}:v{}","ready":true,"restartCount":{restarts},"containerID":"containerd://{id:016x}{:016x}"}}]"#,
-                app % 9,
-                id.wrapping_mul(17)
-            )
+            let (image, id) = (format!("app-{app:03}:v{}", app % 9), format!("{id:016x}{:016x}", id.wrapping_mul(17)));
+            let start = format!(r#"[{{"name":"main","image":"registry.example.com/{image}","ready":true,"#);
+            format!(r#"{start}"restartCount":{restarts},"containerID":"containerd://{id}"}}]"#)
         }),
         numbers(&|pod| pod.restarts),
     ];

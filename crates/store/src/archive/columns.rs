@@ -147,7 +147,10 @@ impl Columns {
 
     /// Delta's `schemaString`.
     pub(super) fn to_json(&self) -> String {
-        let field = |name: &str, data_type: &DataType, metadata: Value| json!({ "name": name, "type": delta_type(data_type), "nullable": true, "metadata": metadata });
+        let field = |name: &str, data_type: &DataType, metadata: Value| {
+            let data_type = delta_type(data_type);
+            json!({ "name": name, "type": data_type, "nullable": true, "metadata": metadata })
+        };
         let version = VERSION.fields().iter().map(|f| field(f.name(), f.data_type(), json!({})));
         let own = self.list.iter().map(|column| {
             let mut metadata = Map::new();

@@ -1,7 +1,8 @@
 //! Compaction, retention, and clean-up.
 //!
-//! Readings are merged into a file of open versions and files of closed versions, which are sealed. Sealed files have the
-//! versions that ended in one window of time. Windows grow with their age, so their files are merged again, few times.
+//! Readings are merged into a file of open versions and files of closed versions, which are sealed. Sealed files have
+//! the versions that ended in one window of time. Windows grow with their age, so their files are merged again, few
+//! times.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap, HashMap, HashSet, VecDeque};

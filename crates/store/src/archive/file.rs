@@ -1,7 +1,7 @@
 //! Data files: Parquet with versions, and the ends of versions in other files.
 //!
-//! Versions are sorted by the table's identity and by time, in row groups and pages that are small enough for a query of
-//! one row's history to read few of them. Ends follow in a row group of their own.
+//! Versions are sorted by the table's identity and by time, in row groups and pages that are small enough for a query
+//! of one row's history to read few of them. Ends follow in a row group of their own.
 
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, HashMap};
@@ -388,7 +388,8 @@ fn range<T: Ord + Copy>(values: impl Iterator<Item = T>, bound: impl Fn(T) -> Bo
 }
 
 impl Bound {
-    /// A bound in the log. A long text is cut: a lower bound may be less than every value, an upper bound may be greater.
+    /// A bound in the log. A long text is cut: a lower bound may be less than every value, an upper bound may be
+    /// greater.
     fn as_json(&self, is_upper: bool) -> Option<Value> {
         match self {
             Bound::Number(number) => Some((*number).into()),

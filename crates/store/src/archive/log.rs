@@ -1,7 +1,8 @@
 //! The log of a Delta table: its entries, its checkpoints, and the state that they lead to.
 //!
 //! An entry is a file of JSON lines, one action per line. A new entry is a version of the table. It is written with
-//! put-if-absent, so writers need nothing else to agree on an order. Each entry names the SHA-256 of the entry before it.
+//! put-if-absent, so writers need nothing else to agree on an order. Each entry names the SHA-256 of the entry before
+//! it.
 
 use std::collections::{BTreeMap, HashMap};
 use std::io::BufReader;
@@ -160,7 +161,8 @@ pub(super) struct State {
     checked: Checked,
 }
 
-/// When a state was compared with the checkpoints. A suspended machine stops the first clock, and people set the second.
+/// When a state was compared with the checkpoints. A suspended machine stops the first clock, and people set the
+/// second.
 #[derive(Debug, Clone, Copy)]
 struct Checked(Instant, SystemTime);
 
@@ -286,8 +288,8 @@ impl Log {
         actions.map_err(|error| self.broken(&self.entry(version), error))
     }
 
-    /// Adds a version. `plan` gets the newest state, `None` for a table that does not exist, and returns the actions; it
-    /// is called again if another writer was faster. Returns the state with them, or without, if there were none.
+    /// Adds a version. `plan` gets the newest state, `None` for a table that does not exist, and returns the actions;
+    /// it is called again if another writer was faster. Returns the state with them, or without, if there were none.
     pub(super) async fn commit(
         &self,
         operation: &str,

@@ -110,8 +110,8 @@ impl Snapshot {
         (self.state.files.len(), self.state.files.values().map(|file| file.add.size).sum())
     }
 
-    /// Versions of rows: the version columns, then the wanted columns. Ends are applied. A file that cannot be read is a
-    /// [`Piece::Damaged`], and the others are read.
+    /// Versions of rows: the version columns, then the wanted columns. Ends are applied. A file that cannot be read is
+    /// a [`Piece::Damaged`], and the others are read.
     pub fn read(&self, read: Read) -> BoxStream<'static, Result<Piece>> {
         let wanted = Wanted::Span(read.span);
         self.read_wanted(read, wanted)

@@ -113,7 +113,8 @@ async fn types_that_delta_lacks_come_back_as_they_were() {
     assert_eq!(*own(8).data_type(), Kind::TextMap.data_type());
     assert!(own(8).as_map().value(0).column(1).is_null(0));
     assert_eq!(own(9), &port);
-    // In the log: names that differ in more than case, no statistics of floats, and none of times that readers cannot parse.
+    // In the log: names that differ in more than case, no statistics of floats, and none of times that readers cannot
+    // parse.
     let snapshot = archive.snapshot(TABLE).await.expect("the log can be read").expect("the table is recorded");
     let stored: Vec<&str> = snapshot.state.columns.list.iter().map(|column| column.stored.as_str()).collect();
     assert_eq!(stored, ["id", "ID_2", "load", "at", "exact", "origin_2", "a__b", "tags", "labels", "port"]);
