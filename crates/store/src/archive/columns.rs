@@ -66,14 +66,19 @@ pub(super) struct Column {
 }
 
 impl Columns {
-    /// The columns of a table's specification.
+    /// The columns of a table's specification, without those that hold credentials.
     pub(super) fn of(spec: &TableSpec, names: &[String]) -> Self {
         let mut columns = Columns { list: Vec::new() };
-        let schema = spec.schema();
-        for field in schema.fields().iter().filter(|field| names.contains(field.name())) {
-            columns.add(field.name(), stored_type(field.data_type()));
+        for (name, stored) in Self::allowed(spec).filter(|(name, _)| names.iter().any(|own| own == name)) {
+            columns.add(name, stored);
         }
         columns
+    }
+
+    /// The columns of a table that may be stored, and their types in files.
+    pub(super) fn allowed(spec: &TableSpec) -> impl Iterator<Item = (&str, DataType)> {
+        let columns = spec.columns.iter().filter(|column| !column.secret);
+        columns.map(|column| (&*column.name, stored_type(&column.kind.data_type())))
     }
 
     /// Adds the columns of others that are missing here. A column with another type is added under another name; its
@@ -182,7 +187,7 @@ impl Columns {
 }
 
 /// The type in files for a table's type.
-pub(super) fn stored_type(data_type: &DataType) -> DataType {
+fn stored_type(data_type: &DataType) -> DataType {
     use DataType::*;
     let element = |field: &Field| Arc::new(Field::new("element", stored_type(field.data_type()), true));
     match data_type {

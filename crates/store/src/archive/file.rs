@@ -15,7 +15,7 @@ use arrow_array::{
     new_null_array,
 };
 use arrow_row::{RowConverter, SortField};
-use arrow_schema::{ArrowError, DataType, Field, SchemaRef};
+use arrow_schema::{ArrowError, DataType, SchemaRef};
 use arrow_select::concat::concat_batches;
 use arrow_select::take::take_record_batch;
 use indago_table::Timestamp;
@@ -29,7 +29,7 @@ use parquet::schema::types::ColumnPath;
 use serde_json::{Map, Value};
 
 use super::End;
-use super::columns::{Columns, IS_END, NOT_BEFORE, ORIGIN, ROW_ID, VALID_FROM, VALID_TO, WRITER, stored_type, time};
+use super::columns::{Columns, IS_END, NOT_BEFORE, ORIGIN, ROW_ID, VALID_FROM, VALID_TO, WRITER, time};
 use super::log::{Add, milliseconds, sha256};
 use super::place::as_directory;
 
@@ -173,12 +173,9 @@ pub(super) struct Layout {
 impl Layout {
     pub(super) fn new(spec: &TableSpec, writer: &str, columns: &Columns) -> Self {
         let schema = columns.file_schema();
-        let table = spec.schema();
-        let own = |field: &Arc<Field>| {
-            let column = columns.find(field.name(), &stored_type(field.data_type()))?;
-            Some((column.stored.clone(), column.name.clone()))
-        };
-        let own: HashMap<String, String> = table.fields().iter().filter_map(own).collect();
+        let own =
+            |(name, stored): (&str, DataType)| Some((columns.find(name, &stored)?.stored.clone(), name.to_owned()));
+        let own: HashMap<String, String> = Columns::allowed(spec).filter_map(own).collect();
         let stored = |name: &str| {
             let (stored, _) = own.iter().find(|(_, own)| *own == name)?;
             schema.index_of(stored).ok()

@@ -42,8 +42,11 @@ async fn all(archive: &Archive, spec: &TableSpec) -> (RecordBatch, Vec<(String, 
 async fn types_that_delta_lacks_come_back_as_they_were() {
     let (_, archive) = in_memory().await;
     let nanoseconds = DataType::Timestamp(TimeUnit::Nanosecond, Some("UTC".into()));
+    let mut token = ColumnSpec::new("token", Kind::Text, "");
+    token.secret = true;
     let spec = table(
         vec![
+            token,
             ColumnSpec::new("id", Kind::UnsignedBigInt, ""),
             ColumnSpec::new("ID", Kind::BigInt, ""),
             ColumnSpec::new("load", Kind::Double, ""),
@@ -76,6 +79,7 @@ async fn types_that_delta_lacks_come_back_as_they_were() {
         &archive,
         &spec,
         vec![
+            ("token", Arc::new(StringArray::from(vec!["s3cret"; 3]))),
             ("id", Arc::new(UInt64Array::from(vec![u64::MAX, 1, 0]))),
             ("ID", Arc::new(Int64Array::from(vec![7, 8, 9]))),
             ("load", Arc::new(Float64Array::from(vec![f64::NAN, f64::INFINITY, 0.5]))),
@@ -95,7 +99,8 @@ async fn types_that_delta_lacks_come_back_as_they_were() {
     .await;
     let (rows, misfits) = all(&archive, &spec).await;
     assert_eq!(misfits, []);
-    let own = |position: usize| rows.column(6 + position);
+    let own = |position: usize| rows.column(7 + position);
+    assert_eq!(rows.column(6).null_count(), 3, "what holds credentials is not stored");
     assert_eq!(own(0).as_primitive::<arrow_array::types::UInt64Type>().values(), &[u64::MAX, 1, 0]);
     assert_eq!(own(1).as_primitive::<Int64Type>().values(), &[7, 8, 9]);
     let load = own(2).as_primitive::<arrow_array::types::Float64Type>();
