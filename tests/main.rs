@@ -50,6 +50,7 @@ mod parameters;
 mod past;
 mod pruning;
 mod record;
+mod recorded;
 mod registry;
 mod shell;
 mod slt;

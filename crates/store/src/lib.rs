@@ -163,7 +163,8 @@ pub enum Error {
     },
     /// A write that failed has arrived all the same.
     #[error(
-        "{table}: an earlier write of `{writer}` was complete although its response was lost; read its open versions again"
+        "{table}: an earlier write of `{writer}` was complete although its response was lost; read its open versions \
+         again"
     )]
     Unsettled {
         /// The table.

@@ -66,14 +66,19 @@ pub(super) struct Column {
 }
 
 impl Columns {
-    /// The columns of a table's specification.
+    /// The columns of a table's specification, without those that hold credentials.
     pub(super) fn of(spec: &TableSpec, names: &[String]) -> Self {
         let mut columns = Columns { list: Vec::new() };
-        let schema = spec.schema();
-        for field in schema.fields().iter().filter(|field| names.contains(field.name())) {
-            columns.add(field.name(), stored_type(field.data_type()));
+        for (name, stored) in Self::allowed(spec).filter(|(name, _)| names.iter().any(|own| own == name)) {
+            columns.add(name, stored);
         }
         columns
+    }
+
+    /// The columns of a table that may be stored, and their types in files.
+    pub(super) fn allowed(spec: &TableSpec) -> impl Iterator<Item = (&str, DataType)> {
+        let columns = spec.columns.iter().filter(|column| !column.secret);
+        columns.map(|column| (&*column.name, stored_type(&column.kind.data_type())))
     }
 
     /// Adds the columns of others that are missing here. A column with another type is added under another name; its
@@ -81,13 +86,8 @@ impl Columns {
     pub(super) fn extend(&mut self, others: &Columns) -> bool {
         let before = self.list.len();
         for other in &others.list {
-            if self.newest(&other.name).is_none_or(|known| known.data_type != other.data_type) {
-                match self.list.iter().position(|c| c.name == other.name && c.data_type == other.data_type) {
-                    // A type that was changed back: its newest values are the last of the list.
-                    Some(at)
-                        if !self.list[at..].iter().any(|c| c.name == other.name && c.data_type != other.data_type) => {}
-                    _ => self.add(&other.name, other.data_type.clone()),
-                }
+            if self.find(&other.name, &other.data_type).is_none() {
+                self.add(&other.name, other.data_type.clone());
             }
         }
         self.list.len() > before
@@ -106,7 +106,12 @@ impl Columns {
         self.list.push(Column { name: name.to_owned(), stored, data_type });
     }
 
-    /// The column that new values of a table's column are stored in.
+    /// The column that values of a table's column are stored in, if they have this type in files.
+    pub(super) fn find(&self, name: &str, stored: &DataType) -> Option<&Column> {
+        self.list.iter().find(|column| column.name == name && column.data_type == *stored)
+    }
+
+    /// The column that the newest type of a table's column is stored in.
     pub(super) fn newest(&self, name: &str) -> Option<&Column> {
         self.list.iter().rfind(|column| column.name == name)
     }
@@ -147,7 +152,10 @@ impl Columns {
 
     /// Delta's `schemaString`.
     pub(super) fn to_json(&self) -> String {
-        let field = |name: &str, data_type: &DataType, metadata: Value| json!({ "name": name, "type": delta_type(data_type), "nullable": true, "metadata": metadata });
+        let field = |name: &str, data_type: &DataType, metadata: Value| {
+            let data_type = delta_type(data_type);
+            json!({ "name": name, "type": data_type, "nullable": true, "metadata": metadata })
+        };
         let version = VERSION.fields().iter().map(|f| field(f.name(), f.data_type(), json!({})));
         let own = self.list.iter().map(|column| {
             let mut metadata = Map::new();

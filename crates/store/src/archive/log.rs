@@ -1,7 +1,8 @@
 //! The log of a Delta table: its entries, its checkpoints, and the state that they lead to.
 //!
 //! An entry is a file of JSON lines, one action per line. A new entry is a version of the table. It is written with
-//! put-if-absent, so writers need nothing else to agree on an order. Each entry names the SHA-256 of the entry before it.
+//! put-if-absent, so writers need nothing else to agree on an order. Each entry names the SHA-256 of the entry before
+//! it.
 
 use std::collections::{BTreeMap, HashMap};
 use std::io::BufReader;
@@ -157,7 +158,22 @@ pub(super) struct State {
     pub(super) last: HashMap<String, (String, u64)>,
     /// The newest checkpoint: its version and SHA-256.
     pub(super) checkpoint: Option<(u64, String)>,
-    checked: Instant,
+    checked: Checked,
+}
+
+/// When a state was compared with the checkpoints. A suspended machine stops the first clock, and people set the
+/// second.
+#[derive(Debug, Clone, Copy)]
+struct Checked(Instant, SystemTime);
+
+impl Checked {
+    fn now() -> Self {
+        Checked(Instant::now(), SystemTime::now())
+    }
+
+    fn is_recent(self) -> bool {
+        self.0.elapsed() < CHECKED && self.1.elapsed().is_ok_and(|elapsed| elapsed < CHECKED)
+    }
 }
 
 /// The state that entries are applied to. The first entries make it complete.
@@ -236,13 +252,13 @@ impl Log {
         }
         drop(entries);
         match known {
-            Some(state) if state.checked.elapsed() > CHECKED => {
+            Some(state) if !state.checked.is_recent() => {
                 // Entries that were cleaned up look like entries that do not exist yet.
                 if self.newest_checkpoint().await?.is_some_and(|(version, _)| version > state.version) {
                     *known = None;
                     return Box::pin(self.refresh(known)).await;
                 }
-                Arc::make_mut(state).checked = Instant::now();
+                Arc::make_mut(state).checked = Checked::now();
             }
             Some(_) => {}
             None if next == 0 => {
@@ -258,14 +274,22 @@ impl Log {
         Ok(())
     }
 
+    /// Makes the known state one that was read long ago.
+    #[cfg(test)]
+    pub(super) async fn age(&self) {
+        if let Some(state) = self.state.lock().await.as_mut() {
+            Arc::make_mut(state).checked.1 = SystemTime::UNIX_EPOCH;
+        }
+    }
+
     pub(super) fn parse(&self, version: u64, bytes: &[u8]) -> Result<Vec<Action>> {
         let lines = bytes.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
         let actions = lines.map(serde_json::from_slice::<Action>).collect::<Result<Vec<_>, _>>();
         actions.map_err(|error| self.broken(&self.entry(version), error))
     }
 
-    /// Adds a version. `plan` gets the newest state, `None` for a table that does not exist, and returns the actions; it
-    /// is called again if another writer was faster. Returns the state with them, or without, if there were none.
+    /// Adds a version. `plan` gets the newest state, `None` for a table that does not exist, and returns the actions;
+    /// it is called again if another writer was faster. Returns the state with them, or without, if there were none.
     pub(super) async fn commit(
         &self,
         operation: &str,
@@ -399,7 +423,7 @@ impl Partial {
             removed: self.removed,
             last: self.last,
             checkpoint: self.checkpoint,
-            checked: Instant::now(),
+            checked: Checked::now(),
         })
     }
 }

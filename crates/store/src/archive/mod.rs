@@ -1,8 +1,8 @@
 //! Tables as they were over time: versions of rows in Delta tables, in a directory or an object store.
 //!
-//! `LOCATION/TABLE/` is a Delta table with one partition per writer. A version of a row has the time from which it was so,
-//! the time from which it was no longer so, and the row's number. An open version that ends later is not rewritten: an
-//! *end* names it, and compaction folds the end into it. `LOCATION/_state/` has small objects that are replaced.
+//! `LOCATION/TABLE/` is a Delta table with one partition per writer. A version of a row has the time from which it was
+//! so, the time from which it was no longer so, and the row's number. An open version that ends later is not rewritten:
+//! an *end* names it, and compaction folds the end into it. `LOCATION/_state/` has small objects that are replaced.
 //!
 //! A commit is durable when it returns. The log's order is that of put-if-absent, so any number of writers may share a
 //! location. See ADR 0018.
@@ -70,10 +70,12 @@ pub enum Span {
 pub struct Read {
     /// The versions.
     pub span: Span,
+    /// The version columns to return, in their own order; `None`: all of them.
+    pub version_columns: Option<Vec<String>>,
     /// The table's columns to return, after the version columns.
     pub columns: Vec<String>,
-    /// The table as the reader has it: the types of what is returned, and the positions of filters' columns. `None`: the
-    /// table as recorded.
+    /// The table as the reader has it: the types of what is returned, and the positions of filters' columns. `None`:
+    /// the table as recorded.
     pub schema: Option<SchemaRef>,
     /// Conditions on the table's columns. They select files, row groups and pages, and then rows.
     pub filters: Vec<Arc<dyn RowFilter>>,
@@ -88,8 +90,16 @@ pub struct Read {
 impl Read {
     /// All of the versions of a span, with some of the table's columns.
     pub fn new(span: Span, columns: Vec<String>) -> Self {
-        let (schema, filters, writer, meter) = (None, Vec::new(), None, None);
-        Read { span, columns, schema, filters, writer, batch_size: 8192, meter }
+        Read {
+            span,
+            version_columns: None,
+            columns,
+            schema: None,
+            filters: Vec::new(),
+            writer: None,
+            batch_size: 8192,
+            meter: None,
+        }
     }
 }
 
