@@ -186,8 +186,11 @@ async fn nothing_is_lost_or_doubled_at_200_random_kills() {
     let (mut acknowledged, mut change) = (0, 0);
     for _ in 0..200 {
         let mut running = Running::start(&mut host.record(&[]));
-        // Most kills are during readings, some during the start.
-        let deadline = Instant::now() + Duration::from_millis(100 + next(900));
+        // Most kills are while it records, some during the start.
+        if next(4) > 0 {
+            running.until("recording 2 tables into");
+        }
+        let deadline = Instant::now() + Duration::from_millis(next(800));
         while Instant::now() < deadline {
             change += 1;
             host.users([("ann", format!("change {change}")), ("bob", format!("change {}", change / 3))]);
@@ -218,6 +221,8 @@ async fn nothing_is_lost_or_doubled_at_200_random_kills() {
     let verified = archive.verify().await.expect("verified");
     assert!(verified.breaks.is_empty(), "{:?}", verified.breaks);
     assert_eq!(orphans(&host.recorded().join("users")), [PathBuf::new(); 0]);
+    let staged = std::fs::read_dir(host.recorded().join(".staged")).into_iter().flatten().count();
+    assert_eq!(staged, 0, "files that were being written");
     eprintln!("{} versions, {acknowledged} of them acknowledged", all.len());
 }
 
