@@ -186,8 +186,11 @@ async fn nothing_is_lost_or_doubled_at_200_random_kills() {
     let (mut acknowledged, mut change) = (0, 0);
     for _ in 0..200 {
         let mut running = Running::start(&mut host.record(&[]));
-        // Most kills are during readings, some during the start.
-        let deadline = Instant::now() + Duration::from_millis(100 + next(900));
+        // Most kills are while it records, some during the start.
+        if next(4) > 0 {
+            running.until("recording 2 tables into");
+        }
+        let deadline = Instant::now() + Duration::from_millis(next(800));
         while Instant::now() < deadline {
             change += 1;
             host.users([("ann", format!("change {change}")), ("bob", format!("change {}", change / 3))]);
@@ -218,6 +221,8 @@ async fn nothing_is_lost_or_doubled_at_200_random_kills() {
     let verified = archive.verify().await.expect("verified");
     assert!(verified.breaks.is_empty(), "{:?}", verified.breaks);
     assert_eq!(orphans(&host.recorded().join("users")), [PathBuf::new(); 0]);
+    let staged = std::fs::read_dir(host.recorded().join(".staged")).into_iter().flatten().count();
+    assert_eq!(staged, 0, "files that were being written");
     eprintln!("{} versions, {acknowledged} of them acknowledged", all.len());
 }
 
@@ -326,7 +331,7 @@ async fn a_full_disk_is_a_gap_and_recording_goes_on_when_there_is_space() {
 
 #[test]
 fn an_object_store_that_refuses_and_throttles_is_survived() {
-    use indago_testkit::{Effect, Fault, Moto, Rule};
+    use indago_testkit::beds::{Effect, Fault, Moto, Rule};
     let moto = Moto::start().expect("moto");
     moto.seed("import boto3\nboto3.client('s3').create_bucket(Bucket='evidence')").expect("a bucket");
     let fault = Fault::http(moto.url()).expect("a proxy");

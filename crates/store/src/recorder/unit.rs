@@ -218,10 +218,12 @@ impl Unit {
 
     /// The number of a slice.
     fn slice(&mut self, common: &Common, origin: &str, known: &BTreeMap<String, String>, at: Timestamp) -> u32 {
+        let shared = || known.iter().map(|(column, value)| (column.clone(), value.clone())).collect();
         if let Some(number) = self.by_origin.get(origin) {
             let slice = &mut self.tracks[*number as usize].interval.slice;
+            // The store has the origin only.
             if slice.len() < known.len() {
-                *slice = known.iter().map(|(column, value)| (column.clone(), value.clone())).collect();
+                *slice = shared();
             }
             return *number;
         }
@@ -230,7 +232,7 @@ impl Unit {
             table: self.plan.name().to_owned(),
             writer: common.writer.clone(),
             origin: origin.to_owned(),
-            slice: known.iter().map(|(column, value)| (column.clone(), value.clone())).collect(),
+            slice: shared(),
             from: at,
             to: at,
             how: self.plan.how,
