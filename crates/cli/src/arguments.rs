@@ -152,6 +152,8 @@ pub(crate) enum Command {
     Check(Check),
     /// Compare two captures, or a capture with now, table by table
     Diff(Diff),
+    /// Check that recorded tables are as they were written
+    Verify(Verify),
     /// Investigate a break-in at a small company, with embedded data
     Demo(Demo),
     /// Start the interactive shell
@@ -360,6 +362,16 @@ pub(crate) struct Diff {
     pub(crate) output: Output,
     #[command(flatten)]
     pub(crate) limits: Limits,
+}
+
+/// Exit code 0: everything is as it was written; 1: something is not, or could not be read.
+#[derive(Debug, Args)]
+pub(crate) struct Verify {
+    /// Directory or object-store URL of recorded tables
+    #[arg(value_name = "STORE")]
+    pub(crate) store: String,
+    #[command(flatten)]
+    pub(crate) output: Output,
 }
 
 /// Exit code 0: nothing is missing; 3: something is.

@@ -13,3 +13,4 @@ pub(crate) mod record;
 pub(crate) mod reference;
 pub(crate) mod shell;
 pub(crate) mod tables;
+pub(crate) mod verify;

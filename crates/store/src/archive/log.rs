@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::io::BufReader;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use arrow_json::{LineDelimitedWriter, ReaderBuilder};
@@ -33,7 +33,7 @@ pub(super) const FORMAT_KEY: &str = "indago.format";
 /// Key of the table's configuration: the key of row identities.
 pub(super) const ROW_KEY: &str = "indago.row_key";
 /// The most bytes of an entry or a checkpoint.
-const LARGEST: u64 = 1 << 30;
+pub(super) const LARGEST: u64 = 1 << 30;
 /// Entries that are read at the same time when a table is opened.
 const AT_ONCE: usize = 16;
 /// Versions between checkpoints.
@@ -157,7 +157,21 @@ pub(super) struct State {
     pub(super) last: HashMap<String, (String, u64)>,
     /// The newest checkpoint: its version and SHA-256.
     pub(super) checkpoint: Option<(u64, String)>,
-    checked: Instant,
+    checked: Checked,
+}
+
+/// When a state was compared with the checkpoints. A suspended machine stops the first clock, and people set the second.
+#[derive(Debug, Clone, Copy)]
+struct Checked(Instant, SystemTime);
+
+impl Checked {
+    fn now() -> Self {
+        Checked(Instant::now(), SystemTime::now())
+    }
+
+    fn is_recent(self) -> bool {
+        self.0.elapsed() < CHECKED && self.1.elapsed().is_ok_and(|elapsed| elapsed < CHECKED)
+    }
 }
 
 /// The state that entries are applied to. The first entries make it complete.
@@ -174,14 +188,13 @@ struct Partial {
 #[derive(Debug)]
 pub(super) struct Log {
     pub(super) place: Place,
-    pub(super) table: String,
     pub(super) root: Path,
     state: tokio::sync::Mutex<Option<Arc<State>>>,
 }
 
 impl Log {
     pub(super) fn new(place: Place, table: &str) -> Self {
-        Log { place, table: table.to_owned(), root: Path::from(as_directory(table)), state: Default::default() }
+        Log { place, root: Path::from(as_directory(table)), state: Default::default() }
     }
 
     pub(super) fn path(&self, name: &str) -> Path {
@@ -237,13 +250,13 @@ impl Log {
         }
         drop(entries);
         match known {
-            Some(state) if state.checked.elapsed() > CHECKED => {
+            Some(state) if !state.checked.is_recent() => {
                 // Entries that were cleaned up look like entries that do not exist yet.
                 if self.newest_checkpoint().await?.is_some_and(|(version, _)| version > state.version) {
                     *known = None;
                     return Box::pin(self.refresh(known)).await;
                 }
-                Arc::make_mut(state).checked = Instant::now();
+                Arc::make_mut(state).checked = Checked::now();
             }
             Some(_) => {}
             None if next == 0 => {
@@ -257,6 +270,14 @@ impl Log {
             None => *known = Some(Arc::new(partial.complete(self, next - 1, entry, first)?)),
         }
         Ok(())
+    }
+
+    /// Makes the known state one that was read long ago.
+    #[cfg(test)]
+    pub(super) async fn age(&self) {
+        if let Some(state) = self.state.lock().await.as_mut() {
+            Arc::make_mut(state).checked.1 = SystemTime::UNIX_EPOCH;
+        }
     }
 
     pub(super) fn parse(&self, version: u64, bytes: &[u8]) -> Result<Vec<Action>> {
@@ -400,7 +421,7 @@ impl Partial {
             removed: self.removed,
             last: self.last,
             checkpoint: self.checkpoint,
-            checked: Instant::now(),
+            checked: Checked::now(),
         })
     }
 }
@@ -627,5 +648,7 @@ fn read_checkpoint(bytes: Bytes) -> Result<Checkpoint, String> {
         .unwrap_or_else(|_| Err("the file is damaged".to_owned()))
 }
 
-/// A value that is computed once for a file.
-pub(super) type Once<T> = OnceLock<T>;
+/// The SHA-256 of the entry that a checkpoint is of.
+pub(super) fn checkpoint_entry(bytes: Bytes) -> Result<String, String> {
+    read_checkpoint(bytes).map(|(_, entry, _)| entry)
+}
