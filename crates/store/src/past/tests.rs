@@ -138,6 +138,9 @@ impl Hand {
 async fn texts(engine: &Engine, sql: &str) -> Vec<Vec<String>> {
     let query = engine.query(sql).await.unwrap_or_else(|error| panic!("{sql}: {error}"));
     let batches = query.collect().await.unwrap_or_else(|error| panic!("{sql}: {error}"));
+    // These tests record no coverage.
+    let is_other = |warning: &&indago_engine::Warning| !warning.message.contains("is not recorded in");
+    assert_eq!(query.warnings().iter().find(is_other), None, "{sql}");
     let options = FormatOptions::default().with_null("NULL");
     let mut rows = Vec::new();
     for batch in &batches {

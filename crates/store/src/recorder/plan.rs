@@ -42,7 +42,8 @@ pub(super) struct Request<'a> {
 /// The plans of a configuration, and what is wrong with it. An error does not affect the other tables.
 pub(super) async fn plans(engine: &Engine, request: Request<'_>) -> (Vec<Plan>, Vec<String>) {
     let (mut plans, mut problems): (Vec<Plan>, Vec<String>) = (Vec::new(), Vec::new());
-    let groups = match request.recording.is_empty() {
+    let is_default = request.recording.is_empty();
+    let groups = match is_default {
         true => defaults(engine),
         false => request.recording.clone(),
     };
@@ -62,8 +63,8 @@ pub(super) async fn plans(engine: &Engine, request: Request<'_>) -> (Vec<Plan>, 
             }
             match plan(engine, request.record, name, group, table).await {
                 Ok(plan) => plans.push(plan),
-                // A pattern means those tables that can be recorded.
-                Err(problem) if is_named => problems.push(problem),
+                // A pattern means those tables that can be recorded, and so do the default groups.
+                Err(problem) if is_named && !is_default => problems.push(problem),
                 Err(_) => {}
             }
         }

@@ -64,7 +64,7 @@ async fn history(seed: u64) {
     assert_eq!(pieces(&snapshot, bare).await.iter().map(count).sum::<usize>(), worlds[60].1.len());
     let verified = archive.verify().await.expect("everything can be read");
     assert_eq!(verified.breaks, []);
-    assert!(verified.files > 0 && verified.entries > 120);
+    assert!(verified.files > 0 && verified.entries > 100, "{verified:?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
