@@ -49,6 +49,7 @@ mod parameters;
 mod past;
 mod pruning;
 mod record;
+mod recorded;
 mod registry;
 mod shell;
 mod slt;
