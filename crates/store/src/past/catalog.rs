@@ -49,7 +49,7 @@ impl Catalog for Stored {
             let Some(name) = name.strip_prefix(&self.prefix) else { return Ok(None) };
             let Some(own) = self.recorded.spec(name).await? else { return Ok(None) };
             let recorded = self.recorded.clone();
-            Ok(Some(match self.kind {
+            let table: TableRef = match self.kind {
                 Kind::History => Arc::new(HistoryTable::new(recorded, &own, Period::default())),
                 Kind::Changes => Arc::new(ChangesTable::new(recorded, &own)),
                 Kind::Newest => {
@@ -60,7 +60,8 @@ impl Catalog for Stored {
                     }
                     Arc::new(PastTable::stored(recorded, &own))
                 }
-            }))
+            };
+            Ok(Some(table))
         })
     }
 

@@ -164,7 +164,7 @@ impl Reader {
     /// The period in parts, in the order of time.
     async fn windows(&self, snapshot: &Snapshot) -> Result<Vec<Period>> {
         let (mut counts, mut shift, mut total) = (BTreeMap::<i64, u64>::new(), 0_u32, 0_u64);
-        let mut pieces = self.scan.read(snapshot, &self.own, halves(self.period), &[], self.filters());
+        let mut pieces = self.scan.read(snapshot, &self.own, halves(self.period), false, &[], self.filters());
         while let Some(piece) = pieces.next().await {
             let Some(rows) = self.scan.rows(piece?)? else { continue };
             for column in [VALID_FROM, VALID_TO] {
@@ -201,7 +201,7 @@ impl Reader {
         columns.dedup();
         let mut held = self.scan.context.hold(0)?;
         let mut found = Halves::new(window, columns);
-        let mut pieces = self.scan.read(snapshot, &self.own, halves(window), &found.columns, self.filters());
+        let mut pieces = self.scan.read(snapshot, &self.own, halves(window), false, &found.columns, self.filters());
         while let Some(piece) = pieces.next().await {
             let Some(rows) = self.scan.rows(piece?)? else { continue };
             held.add(found.add(&rows).map_err(|error| malformed(&error))?)?;
@@ -244,7 +244,7 @@ impl Reader {
                 let texts = values.as_string_view_opt().filter(|texts| texts.is_valid(0));
                 texts.zip(prefix).is_some_and(|(texts, prefix)| texts.value(0).starts_with(prefix))
             };
-            old_values != new_values && !(is_volatile(&old_values) && is_volatile(&new_values))
+            *old_values != *new_values && !(is_volatile(&old_values) && is_volatile(&new_values))
         };
         self.compared.iter().copied().filter(differs).collect()
     }

@@ -6,7 +6,7 @@ use futures::StreamExt;
 use indago_engine::distinct_names;
 use indago_table::{
     ColumnSpec, KeyEffect, Kind, Lookup, Past, Period, Reading, Result, Scalar, ScanContext, Sink, Slice, Table,
-    TableSpec, Text, Timestamp,
+    TableSpec, Timestamp,
 };
 
 use crate::archive::{Snapshot, Span};
@@ -54,7 +54,7 @@ pub(super) fn spec_around(
     let distinct = distinct_names(&names.collect::<Vec<_>>());
     let own_columns = own.columns.iter().zip(&distinct[before.len() + after.len()..]).map(|(column, name)| {
         let mut column = column.clone();
-        column.name = Text::Owned(name.clone());
+        column.name = name.clone().into();
         (column.nullable, column.source) = (true, None);
         (column.index, column.pattern, column.range) = (false, false, false);
         column.key_effect = KeyEffect::default();
@@ -140,7 +140,7 @@ async fn read(scan: &Scan, own: &TableSpec, period: Period, sink: &mut dyn Sink)
     let versions = VERSION.len();
     let columns: Vec<usize> = scan.needed.iter().filter_map(|column| column.checked_sub(versions)).collect();
     let filters = scan.filters().filter_map(|filter| Shifted::by(filter, versions, scan.spec.columns.len()));
-    let mut pieces = scan.read(&snapshot, own, span(period), &columns, filters.collect());
+    let mut pieces = scan.read(&snapshot, own, span(period), false, &columns, filters.collect());
     while let Some(piece) = pieces.next().await {
         let Some(rows) = scan.rows(piece?)? else { continue };
         // The own columns that are needed come last, in the same order.

@@ -63,13 +63,14 @@ impl Scan {
         self.filters.iter().map(|(filter, _)| filter)
     }
 
-    /// Reads versions of the rows of `own`, the recorded table: the version columns, then these columns. Only conditions on
-    /// the recorded table prune.
+    /// Reads versions of the rows of `own`, the recorded table: the version columns unless the rows are `plain`, then these
+    /// columns. Only conditions on the recorded table prune.
     pub(super) fn read(
         &self,
         snapshot: &Snapshot,
         own: &TableSpec,
         span: Span,
+        plain: bool,
         columns: &[usize],
         filters: Vec<Arc<dyn RowFilter>>,
     ) -> BoxStream<'static, Result<Piece>> {
@@ -77,7 +78,9 @@ impl Scan {
         let recorded = self.recorded.clone();
         let (schema, meter) = (Some(own.schema()), Some(self.context.meter.clone()));
         let batch_size = self.context.batch_size;
-        let pieces = snapshot.read(Read { schema, filters, batch_size, meter, ..Read::new(span, columns) });
+        let version_columns = plain.then(Vec::new);
+        let read = Read { version_columns, schema, filters, batch_size, meter, ..Read::new(span, columns) };
+        let pieces = snapshot.read(read);
         pieces.map(move |piece| piece.map_err(|error| recorded.failed(&error))).boxed()
     }
 

@@ -86,14 +86,13 @@ async fn read(scan: &Scan, sink: &mut dyn Sink) -> Result<()> {
     let read_at = intervals.iter().filter(is_before).map(|interval| interval.to.min(moment)).max();
     scan.context.date(&scan.spec.name, read_at.unwrap_or(moment));
     let Some(snapshot) = scan.recorded.snapshot(stored).await? else { return Ok(()) };
-    let versions = Snapshot::version_schema().fields().len();
     let mut unseen = named_keys(scan, &snapshot);
     let filters = scan.filters().cloned().collect();
-    let mut pieces = scan.read(&snapshot, &scan.spec, Span::AsOf(moment), &scan.needed, filters);
+    let mut pieces = scan.read(&snapshot, &scan.spec, Span::AsOf(moment), true, &scan.needed, filters);
     while let Some(piece) = pieces.next().await {
         let Some(rows) = scan.rows(piece?)? else { continue };
-        unseen.iter_mut().try_for_each(|keys| keys.note(&rows, versions))?;
-        scan.send(rows.columns()[versions..].to_vec(), rows.num_rows(), sink).await?;
+        unseen.iter_mut().try_for_each(|keys| keys.note(&rows))?;
+        scan.send(rows.columns().to_vec(), rows.num_rows(), sink).await?;
     }
     unseen.iter().for_each(|keys| keys.tell(scan, moment));
     Ok(())
@@ -108,12 +107,11 @@ struct Named {
 }
 
 impl Named {
-    fn note(&mut self, rows: &RecordBatch, versions: usize) -> Result<()> {
+    fn note(&mut self, rows: &RecordBatch) -> Result<()> {
         if self.unseen.is_empty() {
             return Ok(());
         }
-        let texts =
-            cast(rows.column(versions + self.position), &DataType::Utf8View).map_err(|error| malformed(&error))?;
+        let texts = cast(rows.column(self.position), &DataType::Utf8View).map_err(|error| malformed(&error))?;
         texts.as_string_view().iter().flatten().for_each(|text| _ = self.unseen.remove(text));
         Ok(())
     }
