@@ -276,3 +276,134 @@ fn a_second_recorder_says_so_and_an_interrupt_ends_the_first_well() {
     let state = std::fs::read_to_string(host.recorded().join("_state/recorder-here.json")).expect("a heartbeat");
     assert!(state.contains("\"stopped\":true"), "{state}");
 }
+
+/// Changes the users until the recorder prints a line with a text, and returns the number of the last change.
+fn change_until(host: &Host, running: &Running, change: &mut u64, text: &str) -> String {
+    let began = Instant::now();
+    loop {
+        *change += 1;
+        host.users([("ann", format!("change {change}"))]);
+        let wait = Duration::from_millis(100);
+        while let Ok(line) = running.lines.recv_timeout(wait) {
+            if line.contains(text) {
+                return line;
+            }
+        }
+        assert!(began.elapsed() < Duration::from_secs(120), "no line has `{text}`");
+    }
+}
+
+const USERS: &str = "[recording.users]\ntables = [\"users\"]\nevery = \"50ms\"\n";
+
+#[tokio::test]
+async fn a_full_disk_is_a_gap_and_recording_goes_on_when_there_is_space() {
+    crate::support::needs_root();
+    let host = Host::new(USERS);
+    std::fs::create_dir(host.recorded()).expect("created");
+    let mount = Command::new("mount").args(["-t", "tmpfs", "-o", "size=1m", "none"]).arg(host.recorded()).status();
+    assert!(mount.expect("mount runs").success());
+    let filler = host.recorded().join("filler");
+    let mut running = Running::start(&mut host.record(&[]));
+    let mut change = 0;
+    change_until(&host, &running, &mut change, "users: 1 added");
+    std::fs::write(&filler, vec![0; 2 << 20]).expect_err("the disk is full");
+    let line = change_until(&host, &running, &mut change, "users: not recorded: it could not be stored: ");
+    assert!(line.contains("No space left on device"), "{line}");
+    std::fs::remove_file(&filler).expect("removed");
+    change_until(&host, &running, &mut change, "users: 0 added, 1 modified");
+    signal(&running.child, "INT");
+    assert!(running.child.wait().expect("ended").success());
+    let archive = Archive::open(&host.recorded().display().to_string()).await.expect("a store");
+    let intervals = coverage(&archive).await.expect("read");
+    let versions = versions(&host.recorded(), "users", "description").await;
+    let unmounted = Command::new("umount").arg(host.recorded()).status();
+    assert!(unmounted.expect("umount runs").success());
+    assert_consistent(&versions);
+    let gaps: Vec<&str> = intervals.iter().filter_map(|interval| interval.gap.as_deref()).collect();
+    assert_eq!(gaps.len(), 1, "{intervals:?}");
+    assert!(gaps[0].contains("No space left on device"), "{gaps:?}");
+}
+
+#[test]
+fn an_object_store_that_refuses_and_throttles_is_survived() {
+    use indago_testkit::{Effect, Fault, Moto, Rule};
+    let moto = Moto::start().expect("moto");
+    moto.seed("import boto3\nboto3.client('s3').create_bucket(Bucket='evidence')").expect("a bucket");
+    let fault = Fault::http(moto.url()).expect("a proxy");
+    let host = Host::new(USERS);
+    let env = || {
+        let mut env = moto.env();
+        env.retain(|(name, _)| !name.starts_with("AWS_ENDPOINT_URL"));
+        env.push(("AWS_ENDPOINT_URL".to_owned(), fault.url()));
+        env
+    };
+    let record = |more: &[&str]| {
+        let mut command = host.record(&[&["--dir", "s3://evidence/prod"], more].concat());
+        command.envs(env());
+        command
+    };
+    let mut running = Running::start(&mut record(&[]));
+    let mut change = 0;
+    change_until(&host, &running, &mut change, "users: 1 added");
+    // Throttled requests are tried again.
+    fault.rule(Rule::new(Effect::status(503)).method("PUT").first(3));
+    change_until(&host, &running, &mut change, "users: 0 added, 1 modified");
+    // Refused ones are a gap.
+    fault.clear_rules();
+    fault.rule(Rule::new(Effect::status(403)).method("PUT").path("users"));
+    change_until(&host, &running, &mut change, "users: not recorded: it could not be stored: ");
+    fault.clear_rules();
+    change_until(&host, &running, &mut change, "users: 0 added, 1 modified");
+    signal(&running.child, "INT");
+    assert!(running.child.wait().expect("ended").success());
+    let output = record(&["--once", "--json"]).output().expect("indago runs");
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{errors}");
+    let rows: Vec<Value> = serde_json::from_slice(&output.stdout).expect("a report");
+    assert_eq!(rows[0]["rows"], 1, "{rows:?}");
+    assert_eq!(rows[0]["added"], 0, "the row was there: {rows:?}");
+}
+
+#[test]
+fn the_daemon_records_and_its_metrics_count() {
+    let host = Host::new("enabled = true\n[recording.users]\ntables = [\"users\"]\nevery = \"100ms\"\n");
+    host.users([("ann", "Ann".to_owned())]);
+    let config = host.folder.path().join("indago.toml");
+    let socket = host.folder.path().join("metrics.sock");
+    let text = std::fs::read_to_string(&config).expect("read");
+    let daemon = format!(
+        "[daemon]\nresults = \"results.log\"\nstate = \"state.redb\"\nstatus = \"status.log\"\nmetrics = \"unix:{}\"\n",
+        socket.display()
+    );
+    std::fs::write(&config, format!("{daemon}{text}")).expect("written");
+    let mut child = indago().args(["daemon", "--config"]).arg(&config).spawn().expect("indago runs");
+    let metrics = || -> String {
+        use std::io::{Read as _, Write as _};
+        let mut text = String::new();
+        if let Ok(mut stream) = std::os::unix::net::UnixStream::connect(&socket) {
+            let _ = stream.write_all(b"GET /metrics HTTP/1.0\r\n\r\n");
+            let _ = stream.read_to_string(&mut text);
+        }
+        text
+    };
+    let until = |wanted: &str| {
+        let began = Instant::now();
+        while !metrics().contains(wanted) {
+            assert!(began.elapsed() < Duration::from_secs(60), "no `{wanted}`: {}", metrics());
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    };
+    until("indago_record_versions_total{table=\"users\"} 1\n");
+    host.users([("ann", "Ann Smith".to_owned())]);
+    until("indago_record_versions_total{table=\"users\"} 2\n");
+    until("indago_record_failures_total{table=\"users\"} 0\n");
+    // A reload of the same configuration continues.
+    signal(&child, "HUP");
+    host.users([("ann", "Ann Jones".to_owned()), ("bob", "Bob".to_owned())]);
+    until("indago_record_rows{table=\"users\"} 2\n");
+    signal(&child, "TERM");
+    assert_eq!(wait_for(&mut child, Duration::from_secs(20)), Some(0));
+    let status = std::fs::read_to_string(host.folder.path().join("status.log")).expect("a log");
+    assert!(status.contains("recording 1 tables into ") && !status.contains("\"severity\":2"), "{status}");
+    assert_eq!(counts(&host.once()["users"]), [2, 0, 0, 0]);
+}

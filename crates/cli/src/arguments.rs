@@ -152,6 +152,8 @@ pub(crate) enum Command {
     Check(Check),
     /// Compare two captures, or a capture with now, table by table
     Diff(Diff),
+    /// Check that recorded tables are as they were written
+    Verify(Verify),
     /// Print what was recorded of a pod, container, process, role, commit or user, in the order of time
     Timeline(Timeline),
     /// Investigate a break-in at a small company, with embedded data
@@ -362,6 +364,16 @@ pub(crate) struct Diff {
     pub(crate) output: Output,
     #[command(flatten)]
     pub(crate) limits: Limits,
+}
+
+/// Exit code 0: everything is as it was written; 1: something is not, or could not be read.
+#[derive(Debug, Args)]
+pub(crate) struct Verify {
+    /// Directory or object-store URL of recorded tables
+    #[arg(value_name = "STORE")]
+    pub(crate) store: String,
+    #[command(flatten)]
+    pub(crate) output: Output,
 }
 
 #[derive(Debug, Args)]

@@ -34,7 +34,7 @@ pub use diff::{Difference, diff, tables_of};
 pub use files::Files;
 pub use missing::of_query;
 pub use past::Recorded;
-pub use recorder::{How, Interval, Progress, Recorder, Settings, TableProgress, TableReading, coverage};
+pub use recorder::{How, Interval, Progress, Recorder, Settings, TableProgress, TableReading, coverage, is_recorded};
 pub use schema::Schema;
 pub use table::CAPTURED_AT;
 

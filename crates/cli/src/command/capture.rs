@@ -1,11 +1,14 @@
 //! `indago capture`
 
+use std::collections::BTreeMap;
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use arrow_array::{Float64Array, RecordBatch, StringArray, UInt64Array};
 use arrow_schema::{DataType, Field, Schema};
 use indago::Warning;
+use indago::config::{Location, Recording};
 use indago::store::{self, Report};
 use indago_shell::{Style, say, write_batch};
 
@@ -15,7 +18,13 @@ use crate::output::Output;
 use crate::{interrupt, setup};
 
 pub(crate) async fn run(common: &Common, arguments: Capture) -> Result {
-    let config = setup::config(common, Some(&arguments.limits))?;
+    let mut config = setup::config(common, Some(&arguments.limits))?;
+    if let Some(location) = recorded(&arguments.out) {
+        let tables = if arguments.tables.is_empty() { vec!["*".to_owned()] } else { arguments.tables };
+        config.record.dir = Location(location);
+        config.recording = BTreeMap::from([("capture".to_owned(), Recording { tables, ..Recording::default() })]);
+        return super::record::once(&config, arguments.output.chosen()).await;
+    }
     let engine = setup::engine(&config).await?;
     let report = tokio::select! {
         biased;
@@ -38,6 +47,12 @@ pub(crate) async fn run(common: &Common, arguments: Capture) -> Result {
     let batch = batch(&report).map_err(|error| Error::failed(error.into()))?;
     write_batch(&batch, setup::format(arguments.output.chosen()), Style::of_stdout(), &mut Output)?;
     Ok(if missing && config.sql.strict { ExitCode::from(exit::INCOMPLETE) } else { ExitCode::SUCCESS })
+}
+
+/// The location of recorded tables, to which a capture adds a reading: a directory that a recorder wrote, or an object store.
+fn recorded(out: &Path) -> Option<String> {
+    let text = out.to_string_lossy();
+    (text.contains("://") || store::is_recorded(out)).then(|| text.into_owned())
 }
 
 /// One row per written table.

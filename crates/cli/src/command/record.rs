@@ -1,15 +1,17 @@
 //! `indago record`
 
+use std::pin::pin;
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use arrow_array::{Float64Array, RecordBatch, StringArray, UInt64Array};
 use arrow_schema::{DataType, Field, Schema};
 use indago::Warning;
-use indago::config::Location;
-use indago::store::{self, TableReading};
+use indago::config::{Config, Location};
+use indago::futures::StreamExt;
+use indago::store::{self, Recorder, TableReading};
 use indago_daemon::Told;
-use indago_shell::{Style, say, visible, write_batch};
+use indago_shell::{Format, Style, say, visible, write_batch};
 use tokio::runtime::Runtime;
 
 use crate::arguments::{Common, Record};
@@ -19,35 +21,29 @@ use crate::{interrupt, setup};
 
 pub(crate) async fn run(runtime: &Runtime, common: &Common, arguments: Record) -> Result {
     let mut config = setup::config(common, Some(&arguments.limits))?;
-    if let Some(dir) = &arguments.dir {
-        config.record.dir = Location(dir.clone());
+    if let Some(dir) = arguments.dir {
+        config.record.dir = Location(dir);
     }
-    let engine = setup::engine(&config).await?;
-    let told = interrupt::told()?;
-    let mut recorder = Box::pin(indago::recorder(&engine, &config)).await.map_err(failed)?;
-    for problem in recorder.problems() {
-        say(format_args!("warning: {}", visible(problem)));
+    if arguments.once {
+        return once(&config, arguments.output.chosen()).await;
     }
-    if recorder.tables() == 0 {
-        return Err(Error::usage(anyhow::anyhow!("no table to record; see the warnings above")));
-    }
-    let (tables, dir, writer) = (recorder.tables(), &config.record.dir, recorder.writer());
-    say(format_args!("recording {tables} tables into {} as {}", visible(&dir.0), visible(writer)));
+    let mut told = pin!(interrupt::told()?);
+    let recorder = open(&config).await?;
     let _workers = runtime.enter();
-    let mut told = std::pin::pin!(told);
-    let stop = async {
-        use indago::futures::StreamExt;
-        while told.next().await == Some(Told::Reload) {}
-    };
-    if !arguments.once {
-        Box::pin(recorder.run(stop, |reading| print(reading))).await.map_err(failed)?;
-        return Ok(ExitCode::SUCCESS);
-    }
-    let mut readings = Vec::new();
+    let stop = async { while told.next().await == Some(Told::Reload) {} };
+    Box::pin(recorder.run(stop, print)).await.map_err(failed)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Adds one reading of each table to the store.
+pub(crate) async fn once(config: &Config, format: Option<Format>) -> Result {
+    let mut told = pin!(interrupt::told()?);
+    let mut recorder = open(config).await?;
+    let mut readings: Vec<TableReading> = Vec::new();
     let once = Box::pin(recorder.once(|reading| readings.push(reading.clone())));
     tokio::select! {
         biased;
-        () = stop => return Ok(ExitCode::from(exit::INTERRUPTED)),
+        _ = told.next() => return Ok(ExitCode::from(exit::INTERRUPTED)),
         done = once => done.map_err(failed)?,
     }
     let mut code = ExitCode::SUCCESS;
@@ -64,8 +60,23 @@ pub(crate) async fn run(runtime: &Runtime, common: &Common, arguments: Record) -
         }
     }
     let batch = batch(&readings).map_err(|error| Error::failed(error.into()))?;
-    write_batch(&batch, setup::format(arguments.output.chosen()), Style::of_stdout(), &mut Output)?;
+    write_batch(&batch, setup::format(format), Style::of_stdout(), &mut Output)?;
     Ok(code)
+}
+
+/// The recorder of a configuration. Prints what it will record, and what it cannot.
+async fn open(config: &Config) -> Result<Recorder> {
+    let engine = setup::engine(config).await?;
+    let recorder = Box::pin(indago::recorder(&engine, config)).await.map_err(failed)?;
+    for problem in recorder.problems() {
+        say(format_args!("warning: {}", visible(problem)));
+    }
+    if recorder.tables() == 0 {
+        return Err(Error::usage(anyhow::anyhow!("there is no table to record")));
+    }
+    let (tables, dir, writer) = (recorder.tables(), &config.record.dir, recorder.writer());
+    say(format_args!("recording {tables} tables into {} as {}", visible(&dir.0), visible(writer)));
+    Ok(recorder)
 }
 
 fn failed(error: store::Error) -> Error {

@@ -5,7 +5,7 @@
 
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::SystemTime;
 
 use arrow_array::cast::AsArray;
@@ -30,7 +30,7 @@ use serde_json::{Map, Value};
 
 use super::End;
 use super::columns::{Columns, IS_END, NOT_BEFORE, ORIGIN, ROW_ID, VALID_FROM, VALID_TO, WRITER, time};
-use super::log::{Add, Once, milliseconds, sha256};
+use super::log::{Add, milliseconds, sha256};
 use super::place::as_directory;
 
 /// Rows of a row group, and of a page.
@@ -73,7 +73,7 @@ pub(super) struct DataFile {
     pub(super) from: Option<(i64, i64)>,
     pub(super) to: Option<(i64, i64)>,
     /// The ends, once they are read.
-    pub(super) read_ends: Once<Arc<Vec<End>>>,
+    pub(super) read_ends: OnceLock<Arc<Vec<End>>>,
 }
 
 impl DataFile {
@@ -97,7 +97,7 @@ impl DataFile {
             rows,
             from: bounds(VALID_FROM),
             to: bounds(VALID_TO),
-            read_ends: Once::new(),
+            read_ends: OnceLock::new(),
             add,
         }
     }
@@ -160,7 +160,6 @@ fn bound_array(value: &Value, stored: &DataType, wanted: &DataType) -> Option<Ar
 /// How the files of a table are written.
 #[derive(Debug, Clone)]
 pub(super) struct Layout {
-    pub(super) table: String,
     pub(super) writer: String,
     pub(super) columns: Arc<Columns>,
     pub(super) schema: SchemaRef,
@@ -184,7 +183,7 @@ impl Layout {
         bounded.sort_unstable();
         bounded.dedup();
         order.extend([ROW_ID, VALID_FROM].into_iter().filter_map(position));
-        Layout { table: spec.name.to_string(), writer: writer.to_owned(), schema, columns, order, bounded }
+        Layout { writer: writer.to_owned(), schema, columns, order, bounded }
     }
 
     /// Encodes the order of rows.

@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::io::BufReader;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use arrow_json::{LineDelimitedWriter, ReaderBuilder};
@@ -33,7 +33,7 @@ pub(super) const FORMAT_KEY: &str = "indago.format";
 /// Key of the table's configuration: the key of row identities.
 pub(super) const ROW_KEY: &str = "indago.row_key";
 /// The most bytes of an entry or a checkpoint.
-const LARGEST: u64 = 1 << 30;
+pub(super) const LARGEST: u64 = 1 << 30;
 /// Entries that are read at the same time when a table is opened.
 const AT_ONCE: usize = 16;
 /// Versions between checkpoints.
@@ -174,14 +174,13 @@ struct Partial {
 #[derive(Debug)]
 pub(super) struct Log {
     pub(super) place: Place,
-    pub(super) table: String,
     pub(super) root: Path,
     state: tokio::sync::Mutex<Option<Arc<State>>>,
 }
 
 impl Log {
     pub(super) fn new(place: Place, table: &str) -> Self {
-        Log { place, table: table.to_owned(), root: Path::from(as_directory(table)), state: Default::default() }
+        Log { place, root: Path::from(as_directory(table)), state: Default::default() }
     }
 
     pub(super) fn path(&self, name: &str) -> Path {
@@ -627,5 +626,7 @@ fn read_checkpoint(bytes: Bytes) -> Result<Checkpoint, String> {
         .unwrap_or_else(|_| Err("the file is damaged".to_owned()))
 }
 
-/// A value that is computed once for a file.
-pub(super) type Once<T> = OnceLock<T>;
+/// The SHA-256 of the entry that a checkpoint is of.
+pub(super) fn checkpoint_entry(bytes: Bytes) -> Result<String, String> {
+    read_checkpoint(bytes).map(|(_, entry, _)| entry)
+}

@@ -147,7 +147,13 @@ pub struct Changes {
 impl Archive {
     /// Opens a path or a URL (`s3://`, `gs://`, `az://`, `file://`). Creates nothing, so the location may be empty.
     pub async fn open(location: &str) -> Result<Archive> {
-        Self::at(Place::new(location)?).await
+        Self::open_with(location, &[]).await
+    }
+
+    /// Opens a path or a URL. Options are those of the object store, by the names that its environment variables have
+    /// (`AWS_REGION`, `AZURE_STORAGE_ACCOUNT_KEY`). They come before the environment's.
+    pub async fn open_with(location: &str, options: &[(String, String)]) -> Result<Archive> {
+        Self::at(Place::with(location, options)?).await
     }
 
     async fn at(place: Place) -> Result<Archive> {

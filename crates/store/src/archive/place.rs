@@ -6,7 +6,7 @@ use std::io::{self, ErrorKind, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path as FilePath, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -40,8 +40,9 @@ pub(super) struct Place {
 }
 
 impl Place {
-    /// A path, or the URL of a directory or bucket. Creates nothing.
-    pub(super) fn new(location: &str) -> Result<Self> {
+    /// A path, or the URL of a directory or bucket. Options are those of the object store, by the names that its
+    /// environment variables have; they come before the environment. Creates nothing.
+    pub(super) fn with(location: &str, options: &[(String, String)]) -> Result<Self> {
         let failed = |why: String| Error::Location { location: location.to_owned(), why };
         let shown: Arc<str> = location.into();
         let Some(url) =
@@ -59,29 +60,46 @@ impl Place {
         let parsed = ObjectStoreScheme::parse(&url)
             .map_err(|_| failed(format!("`{}` is not a kind of object store; use s3, gs, az or abfss", url.scheme())));
         let (scheme, prefix) = parsed?;
-        let options = ClientOptions::new().with_connect_timeout(CONNECT);
+        let variable = |name: &str| {
+            let given = options.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value.clone());
+            given.or_else(|| std::env::var(name).ok())
+        };
+        let client = ClientOptions::new().with_connect_timeout(CONNECT);
+        // An option of another kind of store is no error: a configuration may have those of several.
         let store: Result<Arc<dyn ObjectStore>, object_store::Error> = match scheme {
             ObjectStoreScheme::AmazonS3 => {
-                let endpoint = std::env::var("AWS_ENDPOINT_URL_S3").or_else(|_| std::env::var("AWS_ENDPOINT_URL"));
-                let is_plain = endpoint.as_ref().is_ok_and(|endpoint| endpoint.starts_with("http://"));
-                let mut builder = AmazonS3Builder::from_env()
-                    .with_url(location)
-                    .with_client_options(options.with_allow_http(is_plain));
-                if let Ok(endpoint) = endpoint {
+                let endpoint = variable("AWS_ENDPOINT_URL_S3").or_else(|| variable("AWS_ENDPOINT_URL"));
+                let is_plain = endpoint.as_ref().is_some_and(|endpoint| endpoint.starts_with("http://"));
+                let client = client.with_allow_http(is_plain);
+                let mut builder = AmazonS3Builder::from_env().with_url(location).with_client_options(client);
+                for (key, value) in options {
+                    if let Ok(key) = key.to_ascii_lowercase().parse() {
+                        builder = builder.with_config(key, value);
+                    }
+                }
+                if let Some(endpoint) = endpoint {
                     builder = builder.with_endpoint(endpoint);
                 }
                 builder.build().map(|store| Arc::new(store) as _)
             }
-            ObjectStoreScheme::GoogleCloudStorage => GoogleCloudStorageBuilder::from_env()
-                .with_url(location)
-                .with_client_options(options)
-                .build()
-                .map(|store| Arc::new(store) as _),
-            ObjectStoreScheme::MicrosoftAzure => MicrosoftAzureBuilder::from_env()
-                .with_url(location)
-                .with_client_options(options)
-                .build()
-                .map(|store| Arc::new(store) as _),
+            ObjectStoreScheme::GoogleCloudStorage => {
+                let mut builder = GoogleCloudStorageBuilder::from_env().with_url(location).with_client_options(client);
+                for (key, value) in options {
+                    if let Ok(key) = key.to_ascii_lowercase().parse() {
+                        builder = builder.with_config(key, value);
+                    }
+                }
+                builder.build().map(|store| Arc::new(store) as _)
+            }
+            ObjectStoreScheme::MicrosoftAzure => {
+                let mut builder = MicrosoftAzureBuilder::from_env().with_url(location).with_client_options(client);
+                for (key, value) in options {
+                    if let Ok(key) = key.to_ascii_lowercase().parse() {
+                        builder = builder.with_config(key, value);
+                    }
+                }
+                builder.build().map(|store| Arc::new(store) as _)
+            }
             _ => return Err(failed(format!("`{}` is not supported; use s3, gs, az or abfss", url.scheme()))),
         };
         let store = store.map_err(|error| failed(error.to_string()))?;
@@ -297,15 +315,17 @@ fn write(root: &FilePath, path: &FilePath, payload: &PutPayload, is_new: bool) -
     }
     let staged = root.join(STAGED);
     create(&staged)?;
-    let staged = Staged(staged.join(format!("{}-{:016x}", std::process::id(), rand::random::<u64>())));
+    let staged = Staged(staged.join(format!("{:016x}", rand::random::<u64>())));
     let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&staged.0)?;
+    // A file without a lock is of a process that was killed; see `remove_staged`.
+    file.lock()?;
     payload.iter().try_for_each(|bytes| file.write_all(bytes))?;
     file.sync_all()?;
-    drop(file);
     match is_new {
         true => fs::hard_link(&staged.0, path)?,
         false => fs::rename(&staged.0, path)?,
     }
+    drop(file);
     synchronize(folder)
 }
 
@@ -318,13 +338,13 @@ struct Staged(PathBuf);
 
 impl Drop for Staged {
     fn drop(&mut self) {
-        // A process that is killed here leaves it behind; see `remove_staged`.
+        // It has its name, or an error was returned. What is left is removed later.
         let _ = fs::remove_file(&self.0);
     }
 }
 
 /// Removes the files that killed processes left behind in a local archive.
-pub(super) fn remove_staged(location: &str, older_than: SystemTime) {
+pub(super) fn remove_staged(location: &str) {
     let root = Url::parse(location).ok().filter(|_| is_url(location));
     let root = match root {
         Some(url) if url.scheme() == "file" => url.to_file_path().ok(),
@@ -333,9 +353,8 @@ pub(super) fn remove_staged(location: &str, older_than: SystemTime) {
     };
     let Some(entries) = root.and_then(|root| fs::read_dir(root.join(STAGED)).ok()) else { return };
     for entry in entries.flatten() {
-        let modified = entry.metadata().and_then(|metadata| metadata.modified());
-        if modified.is_ok_and(|modified| modified < older_than) {
-            // Best effort: the next clean-up tries again.
+        // A file that is being written is locked. Best effort: the next clean-up tries again.
+        if fs::File::open(entry.path()).is_ok_and(|file| file.try_lock().is_ok()) {
             let _ = fs::remove_file(entry.path());
         }
     }

@@ -48,13 +48,19 @@ pub(super) enum Wanted {
 }
 
 /// Ends of versions by their row and start.
-type Ends = HashMap<(i64, i64), i64>;
+pub(super) type Ends = HashMap<(i64, i64), i64>;
 
 /// Why a file was not read to its end.
 enum Trouble {
     Damaged(String),
     Failed(Error),
     Stopped,
+}
+
+impl From<String> for Trouble {
+    fn from(error: String) -> Self {
+        Trouble::Damaged(error)
+    }
 }
 
 impl From<ArrowError> for Trouble {
@@ -126,7 +132,7 @@ impl Snapshot {
 }
 
 impl Scan {
-    fn new(log: Arc<Log>, state: Arc<State>, read: Read, wanted: Wanted) -> Self {
+    pub(super) fn new(log: Arc<Log>, state: Arc<State>, read: Read, wanted: Wanted) -> Self {
         let recorded = state.columns.schema();
         let table = read.schema.clone().unwrap_or_else(|| recorded.clone());
         let in_reach = |filter: &&Arc<dyn RowFilter>| filter.columns().iter().all(|at| *at < table.fields().len());
@@ -169,7 +175,7 @@ impl Scan {
                 let own = scan.clone();
                 let none = Ends::new();
                 let to = sender.clone();
-                let work = move || scan.guarded(|| scan.read_file(&file, ends.get(&file.writer).unwrap_or(&none), &to));
+                let work = move || guarded(|| scan.read_file(&file, ends.get(&file.writer).unwrap_or(&none), &to));
                 own.after(&shown, own.runtime.spawn_blocking(work).await.unwrap_or(Err(Trouble::Stopped)), &sender)
                     .await
             }
@@ -240,7 +246,7 @@ impl Scan {
                 let scan = self.clone();
                 async move {
                     let own = file.clone();
-                    let read = self.runtime.spawn_blocking(move || scan.guarded(|| scan.ends_of(&own))).await;
+                    let read = self.runtime.spawn_blocking(move || guarded(|| scan.ends_of(&own))).await;
                     (file, read.unwrap_or(Err(Trouble::Stopped)))
                 }
             })
@@ -260,7 +266,7 @@ impl Scan {
     }
 
     /// The ends of each writer's versions.
-    fn ends(&self, files: &[Arc<DataFile>]) -> HashMap<String, Ends> {
+    pub(super) fn ends(&self, files: &[Arc<DataFile>]) -> HashMap<String, Ends> {
         let mut all: HashMap<String, Ends> = HashMap::new();
         for file in files {
             if let Some(ends) = file.read_ends.get().filter(|ends| !ends.is_empty()) {
@@ -271,10 +277,12 @@ impl Scan {
         all
     }
 
-    /// The Parquet reader may panic on damaged files.
-    fn guarded<T>(&self, work: impl FnOnce() -> Result<T, Trouble>) -> Result<T, Trouble> {
-        let outcome = catch_unwind(AssertUnwindSafe(work));
-        outcome.unwrap_or_else(|_| Err(Trouble::Damaged("the file is damaged".to_owned())))
+    /// Reads the ends of files. Returns the path of the first file that is damaged.
+    pub(super) async fn load_ends(self: &Arc<Self>, files: &[Arc<DataFile>]) -> Result<Option<String>> {
+        let (sender, mut receiver) = mpsc::channel(1);
+        let receive = async move { while receiver.recv().await.is_some() {} };
+        let (damaged, ()) = futures::join!(async move { self.read_ends(files, 1, &sender).await }, receive);
+        Ok(damaged?.into_iter().next())
     }
 
     fn open(&self, file: &DataFile) -> Result<Opened, Trouble> {
@@ -300,7 +308,7 @@ impl Scan {
 
     fn ends_of(&self, file: &DataFile) -> Result<Vec<End>, Trouble> {
         let opened = self.open(file)?;
-        let groups = opened.groups(file, true);
+        let groups = groups(opened.metadata.metadata(), file, true);
         let names = [VALID_FROM, VALID_TO, ROW_ID, IS_END];
         let mut ends = Vec::new();
         for group in groups {
@@ -332,7 +340,7 @@ impl Scan {
             self.filters.iter().filter(|filter| self.can_prune(&***filter)).cloned().collect();
         let renamed = self.stored_table();
         let pruning = Pruning { file: metadata, table: &renamed, filters: &filters };
-        let versions = opened.groups(file, false);
+        let versions = groups(opened.metadata.metadata(), file, false);
         let mut groups = pruning.groups();
         groups.retain(|group| versions.contains(group));
         let indexed = if groups.is_empty() { None } else { pruning.with_page_index(input) };
@@ -488,23 +496,30 @@ struct Opened {
     metadata: ArrowReaderMetadata,
 }
 
-impl Opened {
-    /// The row groups of versions, or those of ends, which are last.
-    fn groups(&self, file: &DataFile, ends: bool) -> Vec<usize> {
-        let groups = self.metadata.metadata().row_groups();
-        let mut rows = 0_u64;
-        let mut before = Vec::with_capacity(groups.len());
-        for group in groups {
-            before.push(rows);
-            rows = rows.saturating_add(u64::try_from(group.num_rows()).unwrap_or(0));
+/// The Parquet reader may panic on damaged files.
+pub(super) fn guarded<T, E: From<String>>(work: impl FnOnce() -> Result<T, E>) -> Result<T, E> {
+    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| Err(E::from("the file is damaged".to_owned())))
+}
+
+/// The row groups of versions, or those of ends, which are last.
+pub(super) fn groups(metadata: &ParquetMetaData, file: &DataFile, ends: bool) -> Vec<usize> {
+    let groups = metadata.row_groups();
+    let rows = |group: usize| u64::try_from(groups[group].num_rows()).unwrap_or(0);
+    let all = (0..groups.len()).map(rows).fold(0, u64::saturating_add);
+    let first_end = all.saturating_sub(file.ends);
+    let mut before = 0_u64;
+    let mut own = Vec::new();
+    for group in 0..groups.len() {
+        if (file.ends > 0 && before >= first_end) == ends {
+            own.push(group);
         }
-        let first_end = rows.saturating_sub(file.ends);
-        (0..groups.len()).filter(|group| (before[*group] >= first_end && file.ends > 0) == ends).collect()
+        before = before.saturating_add(rows(group));
     }
+    own
 }
 
 /// The bytes of the columns of a row group, or of their selected pages.
-fn ranges(
+pub(super) fn ranges(
     metadata: &ParquetMetaData,
     group: usize,
     mask: &ProjectionMask,

@@ -1,14 +1,18 @@
 //! Writes readings.
 
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use arrow_array::RecordBatch;
-use futures::stream::BoxStream;
+use futures::stream::{self, BoxStream};
+use futures::{StreamExt, TryStreamExt};
 use indago_table::{TableSpec, Timestamp};
 
-use super::columns::Columns;
+use super::columns::{Columns, WRITER};
+use super::compact::clean;
 use super::file::{Encoded, Encoder, Layout, Role, as_rows};
 use super::log::{Action, Log, Metadata, Origin, PROTOCOL, ROW_KEY, State};
+use super::place::{as_directory, remove_staged};
 use super::read::{Snapshot, Wanted};
 use super::{Changes, Piece, Read, Span};
 use crate::{Error, Result};
@@ -63,6 +67,10 @@ impl Writer {
         let key = state.metadata.configuration.get(ROW_KEY).and_then(|text| hex::decode(text).ok());
         let row_key = key.and_then(|key| <[u8; 16]>::try_from(key).ok()).ok_or_else(|| broken("it has no row key"))?;
         let layout = Arc::new(Layout::new(spec, name, state.columns.clone()));
+        // No other writer of this name can commit any more: files of it that are not in the log never will be.
+        let partition = log.path(&format!("{WRITER}={}", as_directory(name)));
+        clean(&log, Some(&partition), SystemTime::UNIX_EPOCH).await?;
+        remove_staged(&log.place.location);
         Ok(Writer { log, spec: spec.clone(), layout, name: name.to_owned(), row_key, session, sequence: 0 })
     }
 
@@ -76,7 +84,7 @@ impl Writer {
         let (log, name, schema) = (self.log.clone(), self.name.clone(), self.spec.schema());
         let read = async move {
             let state = log.state().await?;
-            let Some(state) = state else { return Ok(futures::stream::empty().boxed()) };
+            let Some(state) = state else { return Ok(stream::empty().boxed()) };
             let names = state.columns.schema().fields().iter().map(|field| field.name().clone()).collect();
             let read = Read {
                 writer: Some(name),
@@ -85,8 +93,7 @@ impl Writer {
             };
             Ok::<_, Error>(Snapshot { log, state }.read_wanted(read, Wanted::Open))
         };
-        use futures::{StreamExt, TryStreamExt};
-        futures::stream::once(read).try_flatten().boxed()
+        stream::once(read).try_flatten().boxed()
     }
 
     /// Writes a reading's changes. They are complete and durable when this returns. Without changes, writes nothing.

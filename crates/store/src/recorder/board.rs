@@ -25,6 +25,9 @@ use crate::{Error, Result};
 /// The table with the intervals that are over.
 pub(super) const COVERAGE: &str = "coverage";
 
+/// The directory of heartbeats and locks.
+const STATE_DIRECTORY: &str = "_state";
+
 /// Time between heartbeats.
 pub(super) const BEAT: Duration = Duration::from_secs(10);
 
@@ -51,7 +54,6 @@ struct State {
     beat: u64,
     open: BTreeMap<String, Vec<Track>>,
     closed: Vec<Interval>,
-    is_changed: bool,
     /// Intervals that were dropped because too many waited.
     dropped: u64,
 }
@@ -76,13 +78,7 @@ impl Board {
             }
         }
         let before = before.unwrap_or_default();
-        let mut state = State {
-            instance: random(),
-            beat: before.beat,
-            closed: before.closed,
-            is_changed: true,
-            ..State::default()
-        };
+        let mut state = State { instance: random(), beat: before.beat, closed: before.closed, ..State::default() };
         for track in before.open {
             state.open.entry(track.interval.table.clone()).or_default().push(track);
         }
@@ -107,7 +103,6 @@ impl Board {
     /// Sets the intervals of a table after a reading.
     pub(super) fn set(&self, table: &str, tracks: &[Track], over: Vec<Interval>) {
         let mut state = self.state.lock();
-        state.is_changed = true;
         state.open.insert(table.to_owned(), tracks.to_vec());
         state.closed.extend(over);
         let surplus = state.closed.len().saturating_sub(MOST_WAITING);
@@ -133,7 +128,6 @@ impl Board {
                 );
             }
             state.beat += 1;
-            state.is_changed = false;
             let over = if state.closed.len() > MOST_CLOSED { state.closed.clone() } else { Vec::new() };
             (state.heartbeat(writer, stopped), over)
         };
@@ -145,6 +139,9 @@ impl Board {
         }
         if !over.is_empty() {
             store(archive, writer, table, &over).await?;
+            if let Some(table) = table {
+                table.compact(std::time::SystemTime::now().into()).await?;
+            }
             let mut state = self.state.lock();
             // More may have come since.
             let moved = over.len().min(state.closed.len());
@@ -179,9 +176,14 @@ fn directory(location: &str) -> Option<&Path> {
     }
 }
 
+/// Whether a directory has recorded tables.
+pub fn is_recorded(directory: &Path) -> bool {
+    directory.join(STATE_DIRECTORY).is_dir()
+}
+
 /// Locks a writer's name in a directory; `None` if another process has it.
 fn lock(directory: &Path, writer: &str) -> Result<Option<fs::File>> {
-    let folder = directory.join("_state");
+    let folder = directory.join(STATE_DIRECTORY);
     let name = Heartbeat::name(writer).replace(STATES, "lock-").replace(".json", "");
     let path = folder.join(name);
     let failed = |source| Error::Io { path: path.clone(), source };
@@ -208,7 +210,8 @@ async fn heartbeat(archive: &Archive, writer: &str) -> Result<Option<Heartbeat>>
 }
 
 fn parse(archive: &Archive, name: &str, bytes: &[u8]) -> Result<Heartbeat> {
-    Heartbeat::parse(bytes).map_err(|why| Error::Archive { path: format!("{}/_state/{name}", archive.location()), why })
+    Heartbeat::parse(bytes)
+        .map_err(|why| Error::Archive { path: format!("{}/{STATE_DIRECTORY}/{name}", archive.location()), why })
 }
 
 /// The table of intervals. Its times and its origin are the version columns.

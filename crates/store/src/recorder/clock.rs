@@ -79,10 +79,6 @@ impl Moments {
         }
     }
 
-    pub(super) fn last(&self) -> Option<Timestamp> {
-        self.last.map(|(last, _)| last)
-    }
-
     /// The time of the next reading.
     pub(super) fn next(&mut self, now: Now) -> Moment {
         let Some((last, before)) = self.last.replace((now.wall, Some(now))) else {

@@ -80,9 +80,11 @@ pub(super) struct Track {
     pub(super) missing: Option<String>,
     /// The last reading that found all rows that can be found.
     pub(super) last_read: Option<i64>,
-    /// The reading since which the same is missing; 0 if since before the start of this recorder.
+    /// The reading and the time since which the same is missing. The reading is 0 if it was before the start of this
+    /// recorder.
     #[serde(skip)]
-    pub(super) since: u32,
+    since: u32,
+    since_time: i64,
 }
 
 /// What a reading lacks of a slice.
@@ -117,24 +119,28 @@ pub(super) struct Reading<'a> {
 impl Track {
     /// A slice that is read for the first time. Its first reading follows.
     pub(super) fn new(interval: Interval) -> Self {
-        Track { interval, missing: None, last_read: None, since: 0 }
+        Track { interval, missing: None, last_read: None, since: 0, since_time: 0 }
     }
 
-    /// The reading since which the same is missing as in the reading of this number.
-    pub(super) fn since(&self, lack: Option<&Lack>, number: u32) -> u32 {
+    /// The reading and the time since which the same is missing as in this reading.
+    pub(super) fn since(&self, lack: Option<&Lack>, number: u32, at: Timestamp) -> (u32, i64) {
         let missing = lack.map(|lack| lack.parts().0);
-        if missing == self.missing.as_deref() && self.interval.readings > 0 { self.since } else { number }
+        let is_same = missing == self.missing.as_deref() && self.interval.readings > 0;
+        if is_same { (self.since, self.since_time) } else { (number, at.0) }
     }
 
     /// Adds a reading. Returns the intervals that are over.
     pub(super) fn add(&mut self, reading: &Reading<'_>) -> Vec<Interval> {
         let mut over = Vec::new();
         let Reading { at, number, lack, late, how, every } = *reading;
-        let since = self.since(lack, number);
+        let since = self.since(lack, number, at);
         let (missing, reason) = lack
             .map(Lack::parts)
             .map_or((None, None), |(missing, reason)| (Some(missing.to_owned()), Some(reason.to_owned())));
         let is_first = self.interval.readings == 0;
+        if is_first {
+            self.interval.from = at;
+        }
         // Another recorder, with other settings.
         let other = (self.interval.how != how && how != How::Capture).then_some("the recorder was not running");
         if let Some(late) = late.or(other).filter(|_| !is_first) {
@@ -163,8 +169,7 @@ impl Track {
             let from = if missing.is_some() && !was_gap && !is_point { before } else { at };
             self.interval = Interval { from, readings: 0, ..self.interval.clone() };
         }
-        // A missing part that an earlier recorder also missed is no reason to doubt the rows that it found.
-        self.since = since;
+        (self.since, self.since_time) = since;
         if self.interval.readings == 0 {
             self.interval.gap = reason;
             (self.interval.how, self.interval.every) = (how, every);

@@ -57,8 +57,9 @@ pub(super) struct Ended {
 pub(super) enum Absent {
     /// They are gone.
     Ended,
-    /// They are gone if they were found by this reading or later. Since then, the same part of the slice is readable.
-    EndedSince(u32),
+    /// They are gone if they were found by this reading or later, or if their version began at this time or later. Since
+    /// then, the same part of the slice is readable.
+    EndedSince(u32, i64),
     /// Unknown, and found rows may be incomplete.
     Unknown,
 }
@@ -177,7 +178,7 @@ impl Live {
             let is_over = row.seen != reading
                 && match absent(row.slice) {
                     Absent::Ended => true,
-                    Absent::EndedSince(since) => row.seen >= since,
+                    Absent::EndedSince(reading, time) => row.seen >= reading || row.valid_from >= time,
                     Absent::Unknown => false,
                 };
             if is_over {
@@ -245,8 +246,8 @@ mod tests {
         assert_eq!(read(&mut live, 200, &[(1, "?", 1), (3, "c", 1)], Absent::Unknown), (1, 0, 0));
         assert_eq!(read(&mut live, 300, &[(1, "a", 1), (2, "b", 1), (3, "c", 1)], Absent::Ended), (0, 0, 0));
         // From reading 4 on, something is missing each time: what was found before may only be invisible.
-        assert_eq!(read(&mut live, 400, &[(1, "a", 1), (3, "c", 1)], Absent::EndedSince(4)), (0, 0, 0));
-        assert_eq!(read(&mut live, 500, &[(1, "a", 1)], Absent::EndedSince(4)), (0, 0, 1), "3, but not 2");
+        assert_eq!(read(&mut live, 400, &[(1, "a", 1), (3, "c", 1)], Absent::EndedSince(4, 400)), (0, 0, 0));
+        assert_eq!(read(&mut live, 500, &[(1, "a", 1)], Absent::EndedSince(4, 400)), (0, 0, 1), "3, but not 2");
         assert_eq!(live.len(), 2);
     }
 

@@ -27,7 +27,7 @@ use tokio::sync::{Notify, Semaphore};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-pub use board::coverage;
+pub use board::{coverage, is_recorded};
 pub use coverage::{How, Interval};
 pub use unit::TableReading;
 
@@ -252,6 +252,7 @@ async fn record(
             () = wake.notified() => {}
         }
         let Ok(_permit) = permits.acquire().await else { return Ok(()) };
+        let began = Instant::now();
         let (recorded, over) = Box::pin(unit.read(common)).await?;
         board.set(&recorded.table, unit.tracks(), over);
         progress.add(&recorded);
@@ -261,8 +262,8 @@ async fn record(
             Err(error) => tracing::warn!(table = unit.plan.name(), %error, "the table could not be compacted"),
             Ok(()) => {}
         }
-        // A reading that took longer than its interval is followed by the next one at once; the others are left out.
-        due = (due + every).max(Instant::now());
+        // A reading that took longer than its interval is followed by the next one at once.
+        due = began + every;
     }
 }
 

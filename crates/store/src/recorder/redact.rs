@@ -233,7 +233,7 @@ mod tests {
             ("PGPASSWORD=x psql", "PGPASSWORD=[redacted] psql"),
             ("DB_PASSWORD='a b' run", "DB_PASSWORD='[redacted]' run"),
             ("psql postgres://me:pw@db/x", "psql postgres://me:[redacted]@db/x"),
-            ("curl -H 'Authorization: Bearer abcdefghijkl'", "curl -H 'Authorization: [redacted] [redacted]'"),
+            ("curl -H 'Authorization: Bearer abcdefghijkl'", "curl -H 'Authorization: Bearer [redacted]'"),
             ("git clone https://ghp_0123456789abcdef0123@x", "git clone https://[redacted]@x"),
             (r#"[{"name":"DB_PASSWORD","value":"a\"b"}]"#, r#"[{"name":"DB_PASSWORD","value":"[redacted]"}]"#),
             (r#"{"password": "x", "user": "y"}"#, r#"{"password": "[redacted]", "user": "y"}"#),

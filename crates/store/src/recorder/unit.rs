@@ -33,6 +33,9 @@ const FLUSH: usize = 64 << 20;
 /// How long files that are no longer used stay for readers.
 const GRACE: Duration = Duration::from_secs(3600);
 
+/// Timeout of a reading, if the engine has none.
+const LONGEST: Duration = Duration::from_secs(600);
+
 /// Delay of a reading that is no gap, besides the time of one reading.
 const SLACK: Duration = Duration::from_secs(5);
 
@@ -148,12 +151,17 @@ impl Unit {
     /// another recorder has taken over.
     pub(super) async fn read(&mut self, common: &Common) -> Result<(TableReading, Vec<Interval>)> {
         let began = Instant::now();
+        let loaded = if self.live.is_none() { self.load(common).await } else { Ok(()) };
         let moment = self.moments.next(common.clock.now());
         let late = self.late(&moment);
         self.number += 1;
         let mut recorded =
             TableReading { table: self.plan.name().to_owned(), at: Some(moment.at), ..TableReading::default() };
-        let lacks = match self.write_difference(common, &moment, &mut recorded).await {
+        let outcome = match loaded {
+            Ok(()) => self.write_difference(common, moment.at, &mut recorded).await,
+            Err(error) => Err(error),
+        };
+        let lacks = match outcome {
             Ok(lacks) => lacks,
             Err(error @ Error::OtherWriter { .. }) => return Err(error),
             Err(error) => {
@@ -188,7 +196,8 @@ impl Unit {
 
     /// Why there was no reading for longer than planned.
     fn late(&mut self, moment: &Moment) -> Option<String> {
-        let last = self.tracks.iter().map(|track| track.interval.to).max()?;
+        let known = self.tracks.iter().filter(|track| track.interval.readings > 0);
+        let last = known.map(|track| track.interval.to).max()?;
         let elapsed = Duration::from_micros(u64::try_from(moment.at.0.saturating_sub(last.0)).unwrap_or(0));
         let is_late = elapsed > 2 * self.plan.every + SLACK;
         if self.plan.how == How::Capture || !is_late {
@@ -234,7 +243,8 @@ impl Unit {
     }
 
     /// Opens the table in the store, and reads this recorder's rows from it.
-    async fn load(&mut self, common: &Common, at: Timestamp) -> Result<()> {
+    async fn load(&mut self, common: &Common) -> Result<()> {
+        let at = common.clock.now().wall;
         let spec = self.plan.table.spec();
         if self.writer.is_none() {
             let names: Vec<String> = self.schema.fields().iter().map(|field| field.name().clone()).collect();
@@ -304,17 +314,14 @@ impl Unit {
     async fn write_difference(
         &mut self,
         common: &Common,
-        moment: &Moment,
+        at: Timestamp,
         recorded: &mut TableReading,
     ) -> Result<Vec<Option<Lack>>> {
-        if self.live.is_none() {
-            self.load(common, moment.at).await?;
-        }
         // An error or a cancellation leaves it out.
         let Some(mut live) = self.live.take() else { return Ok(Vec::new()) };
-        let at = self.moments.last().unwrap_or(moment.at).max(moment.at);
         live.begin();
-        let mut options = QueryOptions::default();
+        let timeout = common.engine.limits().timeout.unwrap_or(LONGEST);
+        let mut options = QueryOptions { timeout: Some(timeout), ..QueryOptions::default() };
         if self.plan.table.spec().events {
             options = options.consumer(format!("record {}", common.writer)).hold();
         }
@@ -358,11 +365,11 @@ impl Unit {
         let number = self.number;
         let absent = |slice: u32| match (lacks.get(slice as usize), self.tracks.get(slice as usize)) {
             (Some(None), _) => Absent::Ended,
-            (Some(Some(lack @ Lack::Standing { .. })), Some(track)) => match track.since(Some(lack), number) {
-                // It was so before: rows of any reading of this recorder or of the one before it.
-                since if since < number => Absent::EndedSince(live_reading(&live, number, since)),
-                _ => Absent::EndedSince(live.reading()),
-            },
+            (Some(Some(lack @ Lack::Standing { .. })), Some(track)) => {
+                let (since, time) = track.since(Some(lack), number, at);
+                // Readings of the state are counted from the time when it was read from the store.
+                Absent::EndedSince(live.reading().saturating_sub(number - since).max(1), time)
+            }
             _ => Absent::Unknown,
         };
         if self.plan.table.spec().events {
@@ -561,11 +568,6 @@ impl Unit {
         writer.retain(&keep, now).await?;
         Ok(())
     }
-}
-
-/// The number of a reading in the state, which is read from the store again after errors.
-fn live_reading(live: &Live, number: u32, since: u32) -> u32 {
-    live.reading().saturating_sub(number - since)
 }
 
 fn rows_of(batches: &[RecordBatch]) -> u64 {

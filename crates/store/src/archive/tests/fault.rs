@@ -1,0 +1,143 @@
+//! An object store that fails.
+
+use std::fmt;
+use std::ops::Range;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use futures::stream::BoxStream;
+use futures::{StreamExt, TryStreamExt};
+use object_store::path::Path;
+use object_store::{
+    CopyOptions, Error, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta, ObjectStore,
+    PutMultipartOptions, PutOptions, PutPayload, PutResult, Result,
+};
+
+/// What happens from the operation with a number on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Fault {
+    None,
+    /// The process was killed: nothing happens any more.
+    Killed,
+    /// The operation happens, its response is lost, and nothing happens any more.
+    KilledAfter,
+    /// One operation fails.
+    Once,
+    /// One operation happens, and its response is lost.
+    LostOnce,
+    /// Writes fail: the disk is full.
+    Full,
+    /// Every operation takes so many milliseconds.
+    Slow(u64),
+}
+
+#[derive(Debug)]
+pub(super) struct Faulty {
+    inner: Arc<dyn ObjectStore>,
+    fault: Fault,
+    at: u64,
+    pub(super) count: AtomicU64,
+    pub(super) reads: AtomicU64,
+}
+
+impl Faulty {
+    pub(super) fn new(inner: Arc<dyn ObjectStore>, fault: Fault, at: u64) -> Arc<Self> {
+        Arc::new(Faulty { inner, fault, at, count: AtomicU64::new(0), reads: AtomicU64::new(0) })
+    }
+
+    /// Runs an operation. `Ok(true)`: its response is lost.
+    async fn before(&self, is_write: bool) -> Result<bool> {
+        let number = self.count.fetch_add(1, Ordering::SeqCst);
+        let failed = |text: &'static str| Error::Generic { store: "faulty", source: text.into() };
+        match self.fault {
+            Fault::Slow(millis) => tokio::time::sleep(Duration::from_millis(millis)).await,
+            Fault::Killed if number >= self.at => return Err(failed("killed")),
+            Fault::KilledAfter if number == self.at => return Ok(true),
+            Fault::KilledAfter if number > self.at => return Err(failed("killed")),
+            Fault::Once if number == self.at => return Err(failed("throttled")),
+            Fault::LostOnce if number == self.at => return Ok(true),
+            Fault::Full if number >= self.at && is_write => {
+                let source = std::io::Error::from(std::io::ErrorKind::StorageFull);
+                return Err(Error::Generic { store: "faulty", source: source.into() });
+            }
+            _ => {}
+        }
+        Ok(false)
+    }
+
+    fn after<T>(is_lost: bool, result: Result<T>) -> Result<T> {
+        match is_lost {
+            true => Err(Error::Generic { store: "faulty", source: "the response is lost".into() }),
+            false => result,
+        }
+    }
+}
+
+impl fmt::Display for Faulty {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "faulty {}", self.inner)
+    }
+}
+
+#[async_trait]
+impl ObjectStore for Faulty {
+    async fn put_opts(&self, location: &Path, payload: PutPayload, options: PutOptions) -> Result<PutResult> {
+        let is_lost = self.before(true).await?;
+        Self::after(is_lost, self.inner.put_opts(location, payload, options).await)
+    }
+
+    async fn put_multipart_opts(
+        &self,
+        location: &Path,
+        options: PutMultipartOptions,
+    ) -> Result<Box<dyn MultipartUpload>> {
+        self.inner.put_multipart_opts(location, options).await
+    }
+
+    async fn get_opts(&self, location: &Path, options: GetOptions) -> Result<GetResult> {
+        let is_lost = self.before(false).await?;
+        self.reads.fetch_add(1, Ordering::SeqCst);
+        Self::after(is_lost, self.inner.get_opts(location, options).await)
+    }
+
+    async fn get_ranges(&self, location: &Path, ranges: &[Range<u64>]) -> Result<Vec<Bytes>> {
+        let is_lost = self.before(false).await?;
+        self.reads.fetch_add(1, Ordering::SeqCst);
+        Self::after(is_lost, self.inner.get_ranges(location, ranges).await)
+    }
+
+    fn delete_stream(&self, locations: BoxStream<'static, Result<Path>>) -> BoxStream<'static, Result<Path>> {
+        // Deletions are counted when the stream is made: each of ours has one object.
+        let number = self.count.fetch_add(1, Ordering::SeqCst);
+        let is_dead = matches!(self.fault, Fault::Killed | Fault::KilledAfter) && number >= self.at
+            || self.fault == Fault::Once && number == self.at;
+        match is_dead {
+            true => futures::stream::once(async { Err(Error::Generic { store: "faulty", source: "killed".into() }) })
+                .boxed(),
+            false => self.inner.delete_stream(locations),
+        }
+    }
+
+    fn list(&self, prefix: Option<&Path>) -> BoxStream<'static, Result<ObjectMeta>> {
+        let number = self.count.fetch_add(1, Ordering::SeqCst);
+        let is_dead = matches!(self.fault, Fault::Killed | Fault::KilledAfter) && number >= self.at
+            || self.fault == Fault::Once && number == self.at;
+        match is_dead {
+            true => futures::stream::once(async { Err(Error::Generic { store: "faulty", source: "killed".into() }) })
+                .boxed(),
+            false => self.inner.list(prefix).map_ok(|object| object).boxed(),
+        }
+    }
+
+    async fn list_with_delimiter(&self, prefix: Option<&Path>) -> Result<ListResult> {
+        let is_lost = self.before(false).await?;
+        Self::after(is_lost, self.inner.list_with_delimiter(prefix).await)
+    }
+
+    async fn copy_opts(&self, from: &Path, to: &Path, options: CopyOptions) -> Result<()> {
+        self.inner.copy_opts(from, to, options).await
+    }
+}
