@@ -57,4 +57,5 @@ mod statements;
 mod store;
 mod strace;
 mod support;
+mod time;
 mod timeline;

@@ -92,7 +92,8 @@ impl Table for Doors {
     fn versions(&self, period: Period) -> Option<TableRef> {
         let column = |name| ColumnSpec::new(name, Kind::BigInt, "A second.");
         let mut columns = vec![column("valid_from"), column("valid_to")];
-        columns.extend(self.spec.columns.iter().cloned().map(|column| ColumnSpec { index: false, ..column }));
+        columns.extend(self.spec.columns.iter().cloned());
+        columns.iter_mut().for_each(|column| column.index = false);
         let spec = TableSpec::new(format!("history.{}", self.spec.name), "house", "Who held doors.", columns);
         Some(Arc::new(Holdings { spec, period }))
     }

@@ -63,7 +63,10 @@ pub(crate) fn of_scalar(value: &ScalarValue, now: Timestamp) -> Result<Timestamp
 }
 
 fn relative(text: &str, now: Timestamp) -> Result<Timestamp, String> {
-    let interval = parse_interval_month_day_nano(text).map_err(|_| "it is no interval, such as -2 hours".to_owned())?;
+    // A number without a unit would be months.
+    let has_unit = text.ends_with(|last: char| last.is_ascii_alphabetic());
+    let interval = parse_interval_month_day_nano(text.trim_start_matches('+')).ok().filter(|_| has_unit);
+    let interval = interval.ok_or_else(|| "it is no interval, such as -2 hours".to_owned())?;
     let IntervalMonthDayNano { months, days, nanoseconds } = interval;
     let then = DateTime::from_timestamp_micros(now.0).and_then(|now| {
         let size = Months::new(months.unsigned_abs());
@@ -136,6 +139,8 @@ mod tests {
             ("yesterday", Err("neither a date")),
             ("ä", Err("neither a date")),
             ("-2 lightyears", Err("no interval")),
+            ("-2", Err("no interval")),
+            ("-1 day 2", Err("no interval")),
             ("-999999999 years", Err("is no point in time")),
             ("+2 hours", Err("in the future")),
             ("2027-01-01", Err("in the future")),

@@ -70,8 +70,9 @@ pub fn builder(config: &Config) -> Result<EngineBuilder, OpenError> {
             names if names.is_empty() => builder.tables(Store::open(dir, &every_table())?.into_tables()),
             names => {
                 let recorded = Recorded::at(dir.to_string_lossy());
-                let builder = with_past(builder.tables(recorded.tables(&names, &every_table())), &recorded, true);
-                builder.table_functions(timelines(Some((&recorded, true)), Vec::new(), limits(config)))
+                let builder = builder.tables(recorded.tables(&names, &every_table())).catalog(recorded.others());
+                let builder = with_past(builder, &recorded);
+                builder.table_functions(timelines(Some(&recorded), Vec::new(), limits(config)))
             }
         },
         None => of_environments(builder, &environments(config)?, recorded(config).as_ref(), limits(config)),
@@ -86,7 +87,10 @@ pub fn builder(config: &Config) -> Result<EngineBuilder, OpenError> {
     });
     let mut builder = builder;
     for (schema, dir) in &config.stores {
-        builder = builder.catalog(Arc::new(Store::open_as(schema, dir, &every_table())?));
+        builder = builder.catalog(match Recorded::names_in(dir).is_empty() {
+            true => Arc::new(Store::open_as(schema, dir, &every_table())?),
+            false => Recorded::at(dir.to_string_lossy()).as_schema(schema, &every_table()),
+        });
     }
     Ok(config.views.iter().fold(builder, |builder, (name, sql)| builder.view(name, sql)))
 }
@@ -106,28 +110,27 @@ fn of_environments(
     let tables = registry::all(environments);
     let events = tables.iter().filter(|table| links::is_of_events(&table.spec().name)).cloned().collect();
     let builder = builder
-        .table_functions(timelines(recorded.map(|recorded| (recorded, false)), events, limits))
+        .table_functions(timelines(recorded, events, limits))
         .tables(tables.into_iter().map(table))
         .functions(registry::functions(environments))
         .event_sources(registry::event_sources(environments));
     let builder = registry::catalogs(environments).into_iter().map(catalog).fold(builder, EngineBuilder::catalog);
     match recorded {
-        Some(recorded) => with_past(builder, recorded, false),
+        Some(recorded) => with_past(builder, recorded),
         None => builder,
     }
 }
 
-/// Adds the tables about the past; `stored`: and those that no live table describes.
-fn with_past(builder: EngineBuilder, recorded: &Arc<Recorded>, stored: bool) -> EngineBuilder {
-    let builder = builder.table(recorded.coverage());
-    recorded.catalogs(stored).into_iter().fold(builder, EngineBuilder::catalog)
+/// Adds the tables about the past.
+fn with_past(builder: EngineBuilder, recorded: &Arc<Recorded>) -> EngineBuilder {
+    recorded.catalogs().into_iter().fold(builder.table(recorded.coverage()), EngineBuilder::catalog)
 }
 
 /// The function `timeline` over recorded tables, and over live tables of events.
-fn timelines(recorded: Option<(&Arc<Recorded>, bool)>, events: Vec<TableRef>, limits: Limits) -> Timelines {
+fn timelines(recorded: Option<&Arc<Recorded>>, events: Vec<TableRef>, limits: Limits) -> Timelines {
     let builder = Engine::builder().limits(limits).tables(events);
-    let catalogs = recorded.map(|(recorded, stored)| recorded.catalogs(stored)).unwrap_or_default();
-    let builder = catalogs.into_iter().fold(builder, EngineBuilder::catalog);
+    let catalogs = recorded.into_iter().flat_map(|recorded| recorded.catalogs());
+    let builder = catalogs.fold(builder, EngineBuilder::catalog);
     Timelines::new(builder, every_table().iter().map(|table| table.spec().clone()), Sys::live())
 }
 

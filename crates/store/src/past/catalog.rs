@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use indago_table::scan::BoxFuture;
-use indago_table::{Catalog, CatalogContext, CatalogRef, Period, Result, TableRef};
+use indago_table::{Catalog, CatalogContext, CatalogRef, Period, Result, TableRef, TableSpec};
 
 use super::Recorded;
 use super::changes::ChangesTable;
@@ -21,56 +21,54 @@ pub(super) enum Kind {
     Newest,
 }
 
-impl Kind {
-    /// The start of the names of its tables.
-    fn prefix(self) -> &'static str {
-        match self {
-            Kind::History => "history.",
-            Kind::Changes => "changes.",
-            Kind::Newest => "",
-        }
-    }
-}
-
 /// A catalog of recorded tables.
 #[derive(Debug)]
 pub(super) struct Stored {
     recorded: Arc<Recorded>,
     kind: Kind,
+    /// The schema of its tables; empty for the engine's own.
+    schema: String,
+    /// The start of their names.
+    prefix: String,
 }
 
 impl Stored {
-    pub(super) fn new(recorded: Arc<Recorded>, kind: Kind) -> Self {
-        Stored { recorded, kind }
+    pub(super) fn new(recorded: Arc<Recorded>, kind: Kind, schema: &str) -> Self {
+        let prefix = if schema.is_empty() { String::new() } else { format!("{schema}.") };
+        Stored { recorded, kind, schema: schema.to_owned(), prefix }
     }
 }
 
 impl Catalog for Stored {
     fn name(&self) -> &str {
-        match self.kind {
-            Kind::History => "history",
-            Kind::Changes => "changes",
-            Kind::Newest => "recorded",
-        }
+        if self.schema.is_empty() { "recorded" } else { &self.schema }
     }
 
     fn table<'a>(&'a self, name: &'a str, _context: &'a CatalogContext) -> BoxFuture<'a, Result<Option<TableRef>>> {
         Box::pin(async move {
-            let Some(name) = name.strip_prefix(self.kind.prefix()) else { return Ok(None) };
+            let Some(name) = name.strip_prefix(&self.prefix) else { return Ok(None) };
             let Some(own) = self.recorded.spec(name).await? else { return Ok(None) };
             let recorded = self.recorded.clone();
-            Ok(Some(match self.kind {
+            let table: TableRef = match self.kind {
                 Kind::History => Arc::new(HistoryTable::new(recorded, &own, Period::default())),
                 Kind::Changes => Arc::new(ChangesTable::new(recorded, &own)),
-                Kind::Newest => Arc::new(PastTable::stored(recorded, &own)),
-            }))
+                Kind::Newest => {
+                    let mut own = TableSpec::clone(&own);
+                    if !self.prefix.is_empty() {
+                        own.alias_of = Some(own.name.clone());
+                        own.name = format!("{}{name}", self.prefix).into();
+                    }
+                    Arc::new(PastTable::stored(recorded, &own))
+                }
+            };
+            Ok(Some(table))
         })
     }
 
     fn names<'a>(&'a self, _context: &'a CatalogContext) -> BoxFuture<'a, Result<Vec<String>>> {
         Box::pin(async move {
             let names = self.recorded.stored_names().await?;
-            Ok(names.into_iter().map(|name| format!("{}{name}", self.kind.prefix())).collect())
+            Ok(names.into_iter().map(|name| format!("{}{name}", self.prefix)).collect())
         })
     }
 }

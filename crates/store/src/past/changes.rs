@@ -199,7 +199,7 @@ impl Reader {
         columns.extend(self.compared.iter());
         columns.sort_unstable();
         columns.dedup();
-        let mut held = self.scan.context.meter.hold(0)?;
+        let mut held = self.scan.context.hold(0)?;
         let mut found = Halves::new(window, columns);
         let mut pieces = self.scan.read(snapshot, &self.own, halves(window), &found.columns, self.filters());
         while let Some(piece) = pieces.next().await {
@@ -244,7 +244,7 @@ impl Reader {
                 let texts = values.as_string_view_opt().filter(|texts| texts.is_valid(0));
                 texts.zip(prefix).is_some_and(|(texts, prefix)| texts.value(0).starts_with(prefix))
             };
-            old_values != new_values && !(is_volatile(&old_values) && is_volatile(&new_values))
+            *old_values != *new_values && !(is_volatile(&old_values) && is_volatile(&new_values))
         };
         self.compared.iter().copied().filter(differs).collect()
     }

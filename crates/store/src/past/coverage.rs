@@ -17,8 +17,8 @@ use indago_table::{
 
 use crate::recorder::Interval;
 
-use super::Recorded;
 use super::scan::{Scan, malformed};
+use super::{COVERAGE, Recorded};
 
 /// What was recorded of one slice by one recorder, in the order of time.
 struct Slot<'a> {
@@ -227,7 +227,7 @@ impl CoverageTable {
         ];
         let about = "When each table was recorded, and when not: one row per slice and interval. A query as of a time that no \
                      interval has gives a warning.";
-        let mut spec = TableSpec::new("coverage", "indago", about, columns).with_past(Past::Timeless);
+        let mut spec = TableSpec::new(COVERAGE, "indago", about, columns).with_past(Past::Timeless);
         spec.examples = vec![indago_table::Example::new(
             "Gaps of the last day, with their reasons.",
             "SELECT table_name, origin, start_time, end_time, gap FROM coverage \

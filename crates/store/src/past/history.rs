@@ -6,7 +6,7 @@ use futures::StreamExt;
 use indago_engine::distinct_names;
 use indago_table::{
     ColumnSpec, KeyEffect, Kind, Lookup, Past, Period, Reading, Result, Scalar, ScanContext, Sink, Slice, Table,
-    TableSpec, Text, Timestamp,
+    TableSpec, Timestamp,
 };
 
 use crate::archive::{Snapshot, Span};
@@ -54,11 +54,11 @@ pub(super) fn spec_around(
     let distinct = distinct_names(&names.collect::<Vec<_>>());
     let own_columns = own.columns.iter().zip(&distinct[before.len() + after.len()..]).map(|(column, name)| {
         let mut column = column.clone();
-        column.name = Text::Owned(name.clone());
+        column.name = name.clone().into();
         (column.nullable, column.source) = (true, None);
         (column.index, column.pattern, column.range) = (false, false, false);
         column.key_effect = KeyEffect::default();
-        column.needs = [].into();
+        column.needs = Vec::new().into();
         column
     });
     let columns = before.into_iter().chain(own_columns).chain(after).collect();

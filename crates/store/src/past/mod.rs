@@ -26,6 +26,9 @@ use crate::recorder::{self, Interval};
 /// How long the recorded intervals are used before they are read again. A join reads a table for many batches of keys.
 const FRESH: Duration = Duration::from_secs(1);
 
+/// The table of the recorder's intervals.
+const COVERAGE: &str = "coverage";
+
 /// The recorded tables of a directory or bucket, next to live tables.
 pub struct Recorded {
     location: String,
@@ -88,18 +91,30 @@ impl Recorded {
             let is_stored = names.iter().any(|name| *name == stored_name(spec));
             is_stored.then(|| Arc::new(table::PastTable::stored(self.clone(), spec)) as TableRef)
         };
-        self.known
-            .lock()
-            .extend(known.iter().map(|table| (table.spec().name.to_string(), Arc::new(table.spec().clone()))));
+        self.know(known);
         known.iter().filter_map(table).collect()
     }
 
-    /// The catalogs of versions and changes: `history.TABLE` and `changes.TABLE`; with `stored`, also of recorded tables
-    /// that no live table describes.
-    pub fn catalogs(self: &Arc<Self>, stored: bool) -> Vec<CatalogRef> {
-        let catalog = |kind| Arc::new(catalog::Stored::new(self.clone(), kind)) as CatalogRef;
-        let kinds = [catalog::Kind::History, catalog::Kind::Changes];
-        kinds.into_iter().chain(stored.then_some(catalog::Kind::Newest)).map(catalog).collect()
+    /// The recorded tables as tables of a schema: `monday.processes`.
+    pub fn as_schema(self: &Arc<Self>, schema: &str, known: &[TableRef]) -> CatalogRef {
+        self.know(known);
+        Arc::new(catalog::Stored::new(self.clone(), catalog::Kind::Newest, schema))
+    }
+
+    fn know(&self, tables: &[TableRef]) {
+        let spec = |table: &TableRef| (table.spec().name.to_string(), Arc::new(table.spec().clone()));
+        self.known.lock().extend(tables.iter().map(spec));
+    }
+
+    /// The catalogs of versions and changes: `history.TABLE` and `changes.TABLE`.
+    pub fn catalogs(self: &Arc<Self>) -> [CatalogRef; 2] {
+        let catalog = |kind, schema| Arc::new(catalog::Stored::new(self.clone(), kind, schema)) as CatalogRef;
+        [catalog(catalog::Kind::History, "history"), catalog(catalog::Kind::Changes, "changes")]
+    }
+
+    /// The catalog of recorded tables that no live table describes.
+    pub fn others(self: &Arc<Self>) -> CatalogRef {
+        Arc::new(catalog::Stored::new(self.clone(), catalog::Kind::Newest, ""))
     }
 
     /// The table `coverage`: when tables were recorded, and when not.
@@ -117,7 +132,10 @@ impl Recorded {
     }
 
     async fn stored_names(&self) -> Result<Vec<String>> {
-        self.archive().await?.tables().await.map_err(|error| self.failed(&error))
+        let mut names = self.archive().await?.tables().await.map_err(|error| self.failed(&error))?;
+        // The recorder's own table is the table `coverage`.
+        names.retain(|name| name != COVERAGE);
+        Ok(names)
     }
 
     async fn intervals(&self) -> Result<Arc<Vec<Interval>>> {
@@ -141,6 +159,9 @@ impl Recorded {
     async fn spec(&self, table: &str) -> Result<Option<Arc<TableSpec>>> {
         if let Some(known) = self.known.lock().get(table) {
             return Ok(Some(known.clone()));
+        }
+        if table == COVERAGE {
+            return Ok(None);
         }
         let Some(snapshot) = self.snapshot(table).await? else { return Ok(None) };
         let schema = snapshot.schema();

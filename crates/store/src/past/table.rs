@@ -14,6 +14,7 @@ use indago_table::{
 };
 
 use crate::archive::{Snapshot, Span};
+use crate::recorder::Interval;
 
 use super::filter::InKeys;
 use super::history::HistoryTable;
@@ -38,7 +39,7 @@ impl PastTable {
     /// The recorded rows of a table, without the live table.
     pub(super) fn stored(recorded: Arc<Recorded>, spec: &TableSpec) -> Self {
         let mut spec = spec.clone().with_past(Past::Kept);
-        spec.needs = [].into();
+        spec.needs = Vec::new().into();
         PastTable { recorded, spec: Arc::new(spec), live: None }
     }
 }
@@ -80,8 +81,9 @@ async fn read(scan: &Scan, sink: &mut dyn Sink) -> Result<()> {
         Some(moment) => coverage::tell_moment(scan, stored, &intervals, moment),
         None => coverage::tell_newest(scan, stored, &intervals),
     }
-    let read_at = intervals.iter().filter(|interval| interval.table == stored && interval.gap.is_none());
-    let read_at = read_at.map(|interval| interval.to.min(moment)).filter(|to| *to <= moment).max();
+    let is_before =
+        |interval: &&Interval| interval.table == stored && interval.gap.is_none() && interval.from <= moment;
+    let read_at = intervals.iter().filter(is_before).map(|interval| interval.to.min(moment)).max();
     scan.context.date(&scan.spec.name, read_at.unwrap_or(moment));
     let Some(snapshot) = scan.recorded.snapshot(stored).await? else { return Ok(()) };
     let versions = Snapshot::version_schema().fields().len();

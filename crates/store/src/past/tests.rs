@@ -6,7 +6,7 @@ use arrow_array::{ArrayRef, RecordBatch};
 use arrow_cast::display::{ArrayFormatter, FormatOptions};
 use arrow_schema::{Field, Schema};
 use indago_engine::{Engine, QueryOptions};
-use indago_table::{ColumnSpec, Kind, Result, ScanContext, Slice, Table, TableSpec, Text, Timestamp};
+use indago_table::{ColumnSpec, Kind, Result, ScanContext, Slice, Table, TableSpec, Timestamp};
 
 use super::Recorded;
 use crate::archive::{Archive, Changes, End, Writer};
@@ -26,7 +26,7 @@ impl Things {
         ];
         (columns[0].index, columns[3].volatile) = (true, true);
         let mut spec = TableSpec::new("things", "test", "Things.", columns);
-        spec.identity = vec![Text::Borrowed("id")].into();
+        spec.identity = vec!["id".into()].into();
         Things(spec)
     }
 }
@@ -213,7 +213,7 @@ async fn told(seed: u64, readings: usize) -> Told {
     }
     let recorded = Recorded::open(archive.clone());
     let builder = Engine::builder().table(recorded.with_past(Arc::new(things))).table(recorded.coverage());
-    let engine = recorded.catalogs(false).into_iter().fold(builder, indago_engine::EngineBuilder::catalog);
+    let engine = recorded.catalogs().into_iter().fold(builder, indago_engine::EngineBuilder::catalog);
     Told { engine: engine.build().await.expect("the engine builds"), archive, told, _folder: folder }
 }
 
@@ -335,8 +335,7 @@ async fn versions_of_a_period_are_those_that_existed_in_it() {
     );
     // A table of its own, without the live one.
     let recorded = Recorded::open(archive);
-    let builder = recorded.catalogs(true).into_iter().fold(Engine::builder(), indago_engine::EngineBuilder::catalog);
-    let stored = builder.build().await.expect("the engine builds");
+    let stored = Engine::builder().catalog(recorded.others()).build().await.expect("the engine builds");
     let (_, newest) = told.last().expect("worlds");
     let mut found = texts(&stored, "SELECT id, place, state FROM things").await;
     found.sort();
