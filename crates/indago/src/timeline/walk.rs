@@ -171,7 +171,7 @@ impl<'a> Walk<'a> {
                 let values = |at: usize, other: &Mention| -> Vec<Option<String>> {
                     (0..other.columns.len()).map(|value| cells.text(&format!("m{at}_{value}"))).collect()
                 };
-                let own = mentions.iter().position(|other| std::ptr::eq(*other, mention)).unwrap_or_default();
+                let own = mentions.iter().position(|other| **other == *mention).unwrap_or_default();
                 let own = values(own, mention);
                 let is_of = |(entity, alive): &&(&Entity, &Span)| is_like(entity, &own) && alive.overlaps(span);
                 let Some((entity, _)) = entities.iter().find(is_of) else { continue };
@@ -274,7 +274,7 @@ impl<'a> Walk<'a> {
         let Some(spec) = self.specs.get(linked.table) else { return };
         let names: Vec<&str> = match spec.identity.is_empty() {
             true => linked.names.to_vec(),
-            false => spec.identity.iter().map(AsRef::as_ref).collect(),
+            false => spec.identity.iter().map(|name| &**name).collect(),
         };
         let values: Vec<Option<String>> = names.iter().map(|name| cells.text(name)).collect();
         let seen = |mention: &&Mention| {
