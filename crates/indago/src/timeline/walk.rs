@@ -139,7 +139,8 @@ impl<'a> Walk<'a> {
         next: &mut BTreeMap<Entity, Span>,
     ) -> Result<()> {
         let mentions: Vec<&Mention> = links::MENTIONS.iter().filter(|other| other.table == mention.table).collect();
-        let mut columns = vec!["valid_from".to_owned(), "valid_to".to_owned()];
+        let is_of_host = mentions.iter().any(|other| other.columns.contains(&sql::WRITER));
+        let mut columns = ["valid_from", "valid_to", sql::WRITER].map(str::to_owned).to_vec();
         for (at, other) in mentions.iter().enumerate() {
             for (value, expression) in other.columns.iter().enumerate() {
                 columns.push(match other.when {
@@ -188,6 +189,12 @@ impl<'a> Walk<'a> {
                         sql::equal(spec, &names.iter().map(String::as_str).collect::<Vec<_>>(), &values)
                     }
                 };
+                // The same number or name is another thing on another host.
+                let host = cells.text(sql::WRITER).filter(|_| is_of_host);
+                let key = key.map(|key| match &host {
+                    Some(host) => format!("{key} AND {} = {}", sql::WRITER, sql::text(host)),
+                    None => key,
+                });
                 self.rows.entry(mention.table).or_default().extend(key);
                 for (at, other) in mentions.iter().enumerate().filter(|(_, other)| other.relation != Relation::About) {
                     let values = values(at, other);
@@ -237,7 +244,8 @@ impl<'a> Walk<'a> {
     async fn changes(&mut self, linked: &'static Linked, keys: &[String]) -> Result<()> {
         for some in keys.chunks(KEYS) {
             let statement = format!(
-                "SELECT *, writer FROM changes.{} WHERE ({}){}",
+                "SELECT *, {} FROM changes.{} WHERE ({}){}",
+                sql::WRITER,
                 sql::name(linked.table),
                 sql::any(some),
                 self.window.condition("at")
