@@ -29,8 +29,8 @@ pub(super) struct Walk<'a> {
     window: Window,
     /// The recorded tables.
     recorded: BTreeSet<String>,
-    /// For each table, the conditions that find the rows of the trail.
-    rows: BTreeMap<&'static str, BTreeSet<String>>,
+    /// For each table, and host if it is a host's table, the conditions that find the rows of the trail.
+    rows: BTreeMap<(&'static str, Option<String>), BTreeSet<String>>,
     seen: BTreeSet<Entity>,
     /// The entity where the walk starts, by all its names.
     starts: BTreeSet<Entity>,
@@ -83,8 +83,8 @@ impl<'a> Walk<'a> {
             }
             frontier = next;
         }
-        for (table, keys) in std::mem::take(&mut self.rows) {
-            self.changes(linked(table), &keys.into_iter().collect::<Vec<_>>()).await?;
+        for ((table, host), keys) in std::mem::take(&mut self.rows) {
+            self.changes(linked(table), host.as_deref(), &keys.into_iter().collect::<Vec<_>>()).await?;
         }
         let found = &mut self.found;
         found.moments.sort_unstable_by(|a, b| order(a).cmp(&order(b)));
@@ -191,11 +191,7 @@ impl<'a> Walk<'a> {
                 };
                 // The same number or name is another thing on another host.
                 let host = cells.text(sql::WRITER).filter(|_| is_of_host);
-                let key = key.map(|key| match &host {
-                    Some(host) => format!("{key} AND {} = {}", sql::WRITER, sql::text(host)),
-                    None => key,
-                });
-                self.rows.entry(mention.table).or_default().extend(key);
+                self.rows.entry((mention.table, host)).or_default().extend(key);
                 for (at, other) in mentions.iter().enumerate().filter(|(_, other)| other.relation != Relation::About) {
                     let values = values(at, other);
                     let is_whole = other.columns.iter().zip(&values).all(|(column, value)| {
@@ -241,10 +237,11 @@ impl<'a> Walk<'a> {
     }
 
     /// Adds the changes of rows.
-    async fn changes(&mut self, linked: &'static Linked, keys: &[String]) -> Result<()> {
+    async fn changes(&mut self, linked: &'static Linked, host: Option<&str>, keys: &[String]) -> Result<()> {
+        let of_host = host.map(|host| format!(" AND {} = {}", sql::WRITER, sql::text(host))).unwrap_or_default();
         for some in keys.chunks(KEYS) {
             let statement = format!(
-                "SELECT *, {} FROM changes.{} WHERE ({}){}",
+                "SELECT *, {} FROM changes.{} WHERE ({}){of_host}{}",
                 sql::WRITER,
                 sql::name(linked.table),
                 sql::any(some),
