@@ -13,5 +13,5 @@ pub(crate) mod record;
 pub(crate) mod reference;
 pub(crate) mod shell;
 pub(crate) mod tables;
-pub(crate) mod verify;
 pub(crate) mod timeline;
+pub(crate) mod verify;

@@ -159,9 +159,9 @@ impl RowStream for Moment {
                 };
                 scan.report(&*trail.name, &Error::Absent(searched));
             }
-            let bytes = found.moments.iter().map(Row::bytes).sum();
-            let held = scan.meter().hold(bytes)?;
-            Ok(stream::iter(found.moments).map(move |moment| {
+            let bytes: usize = found.moments.iter().map(Row::bytes).sum();
+            let held = scan.context().hold(bytes)?;
+            Ok::<_, Error>(stream::iter(found.moments).map(move |moment| {
                 let _ = &held;
                 Ok(moment)
             }))

@@ -6,6 +6,9 @@ use indago_tables_registry::links::{Entity, Mention};
 /// An expression that has no value in any row.
 pub(super) const NOTHING: &str = "NULL";
 
+/// The column of recorded tables with the recorder, which is the host of a host's tables.
+pub(super) const WRITER: &str = "writer";
+
 /// A text as SQL.
 pub(super) fn text(value: &str) -> String {
     format!("'{}'", value.replace('\'', "''"))

@@ -29,8 +29,8 @@ pub(super) struct Walk<'a> {
     window: Window,
     /// The recorded tables.
     recorded: BTreeSet<String>,
-    /// For each table, the conditions that find the rows of the trail.
-    rows: BTreeMap<&'static str, BTreeSet<String>>,
+    /// For each table, and host if it is a host's table, the conditions that find the rows of the trail.
+    rows: BTreeMap<(&'static str, Option<String>), BTreeSet<String>>,
     seen: BTreeSet<Entity>,
     /// The entity where the walk starts, by all its names.
     starts: BTreeSet<Entity>,
@@ -83,8 +83,8 @@ impl<'a> Walk<'a> {
             }
             frontier = next;
         }
-        for (table, keys) in std::mem::take(&mut self.rows) {
-            self.changes(linked(table), &keys.into_iter().collect::<Vec<_>>()).await?;
+        for ((table, host), keys) in std::mem::take(&mut self.rows) {
+            self.changes(linked(table), host.as_deref(), &keys.into_iter().collect::<Vec<_>>()).await?;
         }
         let found = &mut self.found;
         found.moments.sort_unstable_by(|a, b| order(a).cmp(&order(b)));
@@ -139,7 +139,8 @@ impl<'a> Walk<'a> {
         next: &mut BTreeMap<Entity, Span>,
     ) -> Result<()> {
         let mentions: Vec<&Mention> = links::MENTIONS.iter().filter(|other| other.table == mention.table).collect();
-        let mut columns = vec!["valid_from".to_owned(), "valid_to".to_owned()];
+        let is_of_host = mentions.iter().any(|other| other.columns.contains(&sql::WRITER));
+        let mut columns = ["valid_from", "valid_to", sql::WRITER].map(str::to_owned).to_vec();
         for (at, other) in mentions.iter().enumerate() {
             for (value, expression) in other.columns.iter().enumerate() {
                 columns.push(match other.when {
@@ -171,7 +172,7 @@ impl<'a> Walk<'a> {
                 let values = |at: usize, other: &Mention| -> Vec<Option<String>> {
                     (0..other.columns.len()).map(|value| cells.text(&format!("m{at}_{value}"))).collect()
                 };
-                let own = mentions.iter().position(|other| std::ptr::eq(*other, mention)).unwrap_or_default();
+                let own = mentions.iter().position(|other| **other == *mention).unwrap_or_default();
                 let own = values(own, mention);
                 let is_of = |(entity, alive): &&(&Entity, &Span)| is_like(entity, &own) && alive.overlaps(span);
                 let Some((entity, _)) = entities.iter().find(is_of) else { continue };
@@ -188,7 +189,9 @@ impl<'a> Walk<'a> {
                         sql::equal(spec, &names.iter().map(String::as_str).collect::<Vec<_>>(), &values)
                     }
                 };
-                self.rows.entry(mention.table).or_default().extend(key);
+                // The same number or name is another thing on another host.
+                let host = cells.text(sql::WRITER).filter(|_| is_of_host);
+                self.rows.entry((mention.table, host)).or_default().extend(key);
                 for (at, other) in mentions.iter().enumerate().filter(|(_, other)| other.relation != Relation::About) {
                     let values = values(at, other);
                     let is_whole = other.columns.iter().zip(&values).all(|(column, value)| {
@@ -234,10 +237,12 @@ impl<'a> Walk<'a> {
     }
 
     /// Adds the changes of rows.
-    async fn changes(&mut self, linked: &'static Linked, keys: &[String]) -> Result<()> {
+    async fn changes(&mut self, linked: &'static Linked, host: Option<&str>, keys: &[String]) -> Result<()> {
+        let of_host = host.map(|host| format!(" AND {} = {}", sql::WRITER, sql::text(host))).unwrap_or_default();
         for some in keys.chunks(KEYS) {
             let statement = format!(
-                "SELECT *, writer FROM changes.{} WHERE ({}){}",
+                "SELECT *, {} FROM changes.{} WHERE ({}){of_host}{}",
+                sql::WRITER,
                 sql::name(linked.table),
                 sql::any(some),
                 self.window.condition("at")
@@ -274,7 +279,7 @@ impl<'a> Walk<'a> {
         let Some(spec) = self.specs.get(linked.table) else { return };
         let names: Vec<&str> = match spec.identity.is_empty() {
             true => linked.names.to_vec(),
-            false => spec.identity.iter().map(AsRef::as_ref).collect(),
+            false => spec.identity.iter().map(|name| &**name).collect(),
         };
         let values: Vec<Option<String>> = names.iter().map(|name| cells.text(name)).collect();
         let seen = |mention: &&Mention| {
