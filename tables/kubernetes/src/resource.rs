@@ -382,8 +382,8 @@ pub(crate) fn objects_of<R: Send + 'static, F: Fn(&Document) -> R + Send + Sync 
     let scan = scan_of(scan, resource, reads);
     let shape = shape.with("metadata.uid").with("kind");
     let row = Box::new(move |document: &Document| Box::new(value(document)));
-    let (shape, documents) = (Arc::new(shape), |object| vec![Ok(object)]);
-    Reader { scan, listing, shape, documents, row, refusal }.rows().boxed()
+    let shape = Arc::new(shape);
+    Reader { scan, listing, shape, documents: |object| vec![Ok(object)], row, refusal }.rows().boxed()
 }
 
 /// The scan as one of a resource, without constraints.
@@ -447,7 +447,13 @@ fn pages<'a>(
             }
         }
         let Some((what, needs)) = refusal else { return };
-        let (readable, others) = namespaces::readable(scan, listing.cluster(), resource).await?;
+        let (readable, others) = match namespaces::readable(scan, listing.cluster(), resource).await {
+            Err(error) if !error.ends_query() => {
+                scan.report(format!("cluster={}, namespaces", listing.cluster().name), &error);
+                Default::default()
+            }
+            found => found?,
+        };
         for namespace in &readable {
             let part = listing.clone().in_namespace(resource, namespace);
             let mut part = std::pin::pin!(pages_of(scan, &part, shape));
@@ -467,7 +473,7 @@ fn pages<'a>(
         };
         let refusal = Error::Denied { what, needs: Some(needs) };
         if readable.is_empty() || at_end == Refusal::Last {
-            Err(refusal)?;
+            Err::<(), _>(refusal)?;
         } else {
             scan.report(format!("cluster={}", listing.cluster().name), &refusal);
         }
