@@ -265,9 +265,9 @@ fn what_is_about_to_be_granted_and_to_run_is_seen_before() {
         assert_eq!(
             rows,
             [
-                "CronJob nightly baseline [] NULL 49",
-                "Deployment web privileged [Host Namespaces, Host Ports] bot 38",
-                "Pod lone baseline [] NULL 59",
+                "CronJob nightly baseline [] NULL 47",
+                "Deployment web privileged [Host Namespaces, Host Ports] bot 36",
+                "Pod lone baseline [] NULL 57",
             ]
         );
         let told: Vec<_> = warnings.iter().map(|it| it.message.as_str()).collect();

@@ -33,6 +33,10 @@ items:
   - {apiGroups: [rbac.authorization.k8s.io], resources: [roles, rolebindings], verbs: [list]}
 - apiVersion: rbac.authorization.k8s.io/v1
   kind: ClusterRole
+  metadata: {name: 'it''s"; DROP TABLE x, y=z; --'}
+  rules: [{apiGroups: [""], resources: [pods], verbs: [get]}]
+- apiVersion: rbac.authorization.k8s.io/v1
+  kind: ClusterRole
   metadata: {name: namer}
   rules: [{apiGroups: [""], resources: [namespaces], verbs: [list]}]
 - apiVersion: rbac.authorization.k8s.io/v1
@@ -129,5 +133,22 @@ fn a_user_of_some_namespaces_reads_these_and_is_told_of_the_others() {
         let (rows, warnings) = ask(&viewer, pods).await;
         assert!(rows.len() >= 3 && warnings.is_empty(), "{rows:?} {warnings:?}");
         assert_eq!(proxy.count("selfsubjectrulesreviews"), 0, "a user who may list everything is not reviewed");
+
+        // Namespaces that are being deleted or do not exist, and names that look like SQL, are data.
+        api.kubectl(&["delete", "namespace", "dark", "--wait=false"]).expect("a deletion");
+        let admin = engine(&api.kubeconfig("admin"), &[], None).await;
+        for (sql, expected) in [
+            ("SELECT name FROM kubernetes_namespaces WHERE phase = 'Terminating'", &["dark"][..]),
+            ("SELECT name FROM kubernetes_pods WHERE namespace = 'dark'", &["x"]),
+            ("SELECT name FROM kubernetes_pods WHERE namespace = 'gone'", &[]),
+            (
+                "SELECT name FROM kubernetes_cluster_role_policy_rules WHERE name = 'it''s\"; DROP TABLE x, y=z; --'",
+                &["it's\"; DROP TABLE x, y=z; --"],
+            ),
+            ("SELECT count(*) FROM kubernetes_cluster_role_policy_rules WHERE name LIKE '%DROP TABLE%'", &["1"]),
+        ] {
+            let (rows, warnings) = ask(&admin, sql).await;
+            assert_eq!((rows.as_slice(), warnings.len()), (expected.iter().map(|row| (*row).to_owned()).collect::<Vec<_>>().as_slice(), 0), "{sql}: {warnings:?}");
+        }
     });
 }

@@ -231,6 +231,20 @@ fn a_query_of_a_watched_table_makes_no_call_and_sees_changes() {
             eprintln!("a change of the real server is seen after {:?}", began.elapsed());
             assert_eq!(count_gets(), 0, "{:?}", proxy.requests());
         }
+        // The policy that is kept follows its roles and bindings.
+        let sql = "SELECT subject_name FROM kubernetes_who_can
+            WHERE verb = 'get' AND resource = 'secrets.' AND namespace = 'shop' AND subject_name = 'zoe'";
+        for _ in 0..2 {
+            until("nobody", async || rows(&watched, sql).await.is_empty()).await;
+            let bind = ["create", "rolebinding", "zoe", "-n", "shop", "--clusterrole=admin", "--user=zoe"];
+            api.kubectl(&bind).expect("a binding");
+            until(sql, async || rows(&watched, sql).await == ["zoe"]).await;
+            proxy.clear_requests();
+            assert_eq!(rows(&watched, sql).await, ["zoe"]);
+            assert_eq!(count_gets(), 0, "{:?}", proxy.requests());
+            api.kubectl(&["delete", "rolebinding", "zoe", "-n", "shop"]).expect("no binding");
+        }
+        until("nobody", async || rows(&watched, sql).await.is_empty()).await;
     });
 }
 

@@ -53,8 +53,8 @@ pub struct Settings {
     /// Contexts to read, by name. `"*"` means all of them, `"in-cluster"` the cluster that the program runs in.
     /// Default: the current context; without a kubeconfig, the cluster that the program runs in.
     pub contexts: Vec<String>,
-    /// Namespaces to read for a user who may neither list a resource of all namespaces nor list the namespaces, besides
-    /// those of the contexts.
+    /// Namespaces to read if the user may not list a resource of all namespaces. Default: all that the user may list, or
+    /// else those of the contexts.
     pub namespaces: Vec<String>,
     /// Files and directories of manifests. The tables over resources read each of them like a cluster.
     pub manifests: Vec<PathBuf>,
@@ -240,7 +240,7 @@ impl Kubernetes {
         self.0.settings.as_ref().is_some_and(|settings| settings.reads == Reads::Cached)
     }
 
-    /// Namespaces to read if the user may neither list a resource of all namespaces nor list the namespaces.
+    /// Namespaces to read if the user may not list a resource of all namespaces.
     pub(crate) fn namespaces(&self) -> &[String] {
         self.0.settings.as_ref().map_or(&[], |settings| &settings.namespaces)
     }

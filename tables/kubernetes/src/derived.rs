@@ -15,7 +15,7 @@ use indago_table::{AnyScan, Held, ResourceSpec};
 use serde_json::Value as Document;
 
 use crate::clusters::{Cluster, Kubernetes};
-use crate::resource::{Listing, cluster_uid, is_namespace, keys, objects_of};
+use crate::resource::{Listing, Refusal, cluster_uid, is_namespace, keys, objects_of};
 
 /// A list that a table reads.
 #[derive(Debug)]
@@ -186,22 +186,12 @@ impl Lists {
         let mut list = Listed { items: Vec::new(), _held: scan.meter().hold(0)? };
         for listing in self.listings(input) {
             let (spec, reads) = (input.spec(), input.resource.into());
-            let objects = objects_of(scan, listing, &spec, reads, input.shape(), Document::clone);
+            let (shape, refusal) = (input.shape(), Refusal::Reported);
+            let objects = objects_of(scan, listing, &spec, reads, shape, refusal, Document::clone);
             let mut objects = std::pin::pin!(objects);
-            loop {
-                match objects.try_next().await {
-                    Ok(Some(object)) => {
-                        list._held.add(size(&object) + size_of::<T>())?;
-                        list.items.extend(each(object));
-                    }
-                    Ok(None) => break,
-                    // The user may read some namespaces, and the objects so far are theirs.
-                    Err(error @ Error::Denied { .. }) if !list.items.is_empty() => {
-                        scan.report(format!("{}{}", self.cluster.label(), input.resource), &error);
-                        break;
-                    }
-                    Err(error) => return Err(error),
-                }
+            while let Some(object) = objects.try_next().await? {
+                list._held.add(size(&object) + size_of::<T>())?;
+                list.items.extend(each(object));
             }
         }
         Ok(list)

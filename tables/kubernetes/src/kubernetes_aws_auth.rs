@@ -11,7 +11,7 @@ use serde_json::Value as Document;
 use crate::clusters::Kubernetes;
 use crate::derived::Origin;
 use crate::manifests;
-use crate::resource::{Listing, objects_of};
+use crate::resource::{Listing, Refusal, objects_of};
 
 /// Identities of AWS and the users and groups of Kubernetes that they are in EKS clusters: the entries of the config map
 /// `aws-auth` in `kube-system`.
@@ -95,7 +95,8 @@ impl RowStream for AwsAuth {
             let cluster = part.0.cluster();
             let shape = Shape::default().with("metadata.namespace").with("data");
             // No table reads this list, so it is not shared.
-            let maps = objects_of(scan, part.0.clone(), &config_maps(), NAME.into(), shape, Document::clone);
+            let refusal = Refusal::Reported;
+            let maps = objects_of(scan, part.0.clone(), &config_maps(), NAME.into(), shape, refusal, Document::clone);
             let mut maps = std::pin::pin!(maps);
             while let Some(map) = maps.next().await {
                 let map = map?;

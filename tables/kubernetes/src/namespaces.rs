@@ -28,7 +28,7 @@ const PATH: &str = "/apis/authorization.k8s.io/v1/selfsubjectrulesreviews";
 const NEEDS: &str = "create selfsubjectrulesreviews, as system:basic-user may";
 
 /// The namespaces in which a user may list a resource, and the number of those in which it may not. The candidates are
-/// all namespaces if the user may list them, or else those that the configuration and the kubeconfig name.
+/// those of the configuration; without any, all namespaces if the user may list them, or else those of the kubeconfig.
 pub(crate) async fn readable(
     scan: &AnyScan<Kubernetes>,
     cluster: &Arc<Cluster>,
@@ -79,8 +79,8 @@ async fn candidates(scan: &AnyScan<Kubernetes>, cluster: &Arc<Cluster>) -> Resul
         };
         let shape = Arc::new(Shape::default().with("metadata.name").with("kind"));
         let mut pager = Pager::new(list, &shape);
-        let mut names = Vec::new();
-        loop {
+        let mut names = scan.env().namespaces().to_vec();
+        while scan.env().namespaces().is_empty() {
             match pager.next(scan).await {
                 Ok(Some(page)) => drop(shape.parse_list(&page.text, "items", &Shape::default(), |object| {
                     let name = object.ok().and_then(|object| object["metadata"]["name"].as_str().map(str::to_owned));
@@ -88,7 +88,6 @@ async fn candidates(scan: &AnyScan<Kubernetes>, cluster: &Arc<Cluster>) -> Resul
                 })?),
                 Ok(None) => break,
                 Err(Error::Denied { needs: Some(_), .. }) => {
-                    names.extend_from_slice(scan.env().namespaces());
                     names.extend_from_slice(cluster.namespaces());
                     break;
                 }

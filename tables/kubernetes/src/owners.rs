@@ -9,7 +9,7 @@ use serde_json::Value as Document;
 
 use crate::clusters::Kubernetes;
 use crate::metadata::{CONTROLLER, set_controller};
-use crate::resource::{Listing, list_path, objects_of};
+use crate::resource::{Listing, Refusal, list_path, objects_of};
 
 /// An object that controls others.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -84,8 +84,15 @@ async fn owners(
         let owner = Owner { kind: text("kind"), name: text("name"), uid: text("uid") };
         Some((object["metadata"]["uid"].as_str()?.to_owned(), owner)).filter(|(_, owner)| owner.kind.is_some())
     };
-    let mut objects =
-        std::pin::pin!(objects_of(scan, listing, resource, list_path(resource, namespace).into(), shape, owner));
+    let mut objects = std::pin::pin!(objects_of(
+        scan,
+        listing,
+        resource,
+        list_path(resource, namespace).into(),
+        shape,
+        Refusal::Last,
+        owner
+    ));
     let (mut owners, mut held) = (HashMap::new(), scan.meter().hold(0)?);
     while let Some(owner) = objects.try_next().await? {
         if let Some((uid, owner)) = owner {

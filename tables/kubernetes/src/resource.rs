@@ -338,7 +338,8 @@ pub(crate) fn rows<T: Listed>(scan: &Scan<T>, listing: &Listing) -> impl Stream<
         row
     };
     let (scan, listing) = (AnyScan::clone(scan), listing.clone());
-    Reader { scan, listing, shape: Arc::new(shape), documents: T::documents, row: Box::new(row) }.rows()
+    let (shape, row) = (Arc::new(shape), Box::new(row));
+    Reader { scan, listing, shape, documents: T::documents, row, refusal: Refusal::Reported }.rows()
 }
 
 /// The rows of a listing of a table that is known only at run time. Its first columns are those of `T`.
@@ -348,11 +349,13 @@ pub(crate) fn rows_of<T: Listed, R: Send + 'static>(
     shape: Shape,
     row: impl Fn(&Document) -> Box<R> + Send + Sync + 'static,
 ) -> impl Stream<Item = Result<R>> + Send {
-    Reader { scan, listing, shape: Arc::new(shape), documents: T::documents, row: Box::new(row) }.rows()
+    let (shape, row) = (Arc::new(shape), Box::new(row));
+    Reader { scan, listing, shape, documents: T::documents, row, refusal: Refusal::Reported }.rows()
 }
 
 /// The objects of a resource of one cluster, for data that is made of several resources: the value of each object, made
-/// from the parts in `shape`. Constraints, conditions and the limit of the scan do not apply.
+/// from the parts in `shape`. Constraints, conditions and the limit of the scan do not apply. If only some namespaces may be
+/// read, the refusal is last.
 pub(crate) fn objects<R: Send + 'static, F: Fn(&Document) -> R + Send + Sync + 'static>(
     scan: &AnyScan<Kubernetes>,
     cluster: &Arc<Cluster>,
@@ -363,7 +366,7 @@ pub(crate) fn objects<R: Send + 'static, F: Fn(&Document) -> R + Send + Sync + '
 ) -> impl Stream<Item = Result<R>> + Send + use<R, F> {
     // No table has the name of this source, so nothing is shared: the caller caches the values.
     let listing = Listing::of(cluster, resource, None, scan.env().reads_cache(), needs);
-    objects_of(scan, listing, resource, list_path(resource, None).into(), shape, value)
+    objects_of(scan, listing, resource, list_path(resource, None).into(), shape, Refusal::Last, value)
 }
 
 /// The same for a listing, which is shared with the scans that read the source `reads`.
@@ -373,12 +376,14 @@ pub(crate) fn objects_of<R: Send + 'static, F: Fn(&Document) -> R + Send + Sync 
     resource: &ResourceSpec,
     reads: Cow<'static, str>,
     shape: Shape,
+    refusal: Refusal,
     value: F,
 ) -> impl Stream<Item = Result<R>> + Send + use<R, F> {
     let scan = scan_of(scan, resource, reads);
     let shape = shape.with("metadata.uid").with("kind");
     let row = Box::new(move |document: &Document| Box::new(value(document)));
-    Reader { scan, listing, shape: Arc::new(shape), documents: |object| vec![Ok(object)], row }.rows().boxed()
+    let shape = Arc::new(shape);
+    Reader { scan, listing, shape, documents: |object| vec![Ok(object)], row, refusal }.rows().boxed()
 }
 
 /// The scan as one of a resource, without constraints.
@@ -412,12 +417,21 @@ pub(crate) fn state_of_objects(
     watch::state(&scan, &listing.list, &shape.with("metadata.uid").with("kind"))
 }
 
-/// The pages of a listing. If the user may not list all namespaces, they are those of the namespaces that it may read,
-/// and then the refusal.
+/// What happens if the user may read some namespaces only, after their objects.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Refusal {
+    /// It is reported.
+    Reported,
+    /// It is the last result, for data that must be whole.
+    Last,
+}
+
+/// The pages of a listing. If the user may not list all namespaces, they are those of the namespaces that it may read.
 fn pages<'a>(
     scan: &'a AnyScan<Kubernetes>,
     listing: &'a Listing,
     shape: &'a Arc<Shape>,
+    at_end: Refusal,
 ) -> impl Stream<Item = Result<Page>> + Send + 'a {
     async_stream::try_stream! {
         let resource = scan.spec().resource.as_ref().expect("a listed table declares its resource");
@@ -433,7 +447,13 @@ fn pages<'a>(
             }
         }
         let Some((what, needs)) = refusal else { return };
-        let (readable, others) = namespaces::readable(scan, listing.cluster(), resource).await?;
+        let (readable, others) = match namespaces::readable(scan, listing.cluster(), resource).await {
+            Err(error) if !error.ends_query() => {
+                scan.report(format!("cluster={}, namespaces", listing.cluster().name), &error);
+                Default::default()
+            }
+            found => found?,
+        };
         for namespace in &readable {
             let part = listing.clone().in_namespace(resource, namespace);
             let mut part = std::pin::pin!(pages_of(scan, &part, shape));
@@ -451,7 +471,12 @@ fn pages<'a>(
             [] => what,
             read => format!("only the namespaces {} are read, and {others} others are not: {what}", read.join(", ")),
         };
-        Err::<(), _>(Error::Denied { what, needs: Some(needs) })?;
+        let refusal = Error::Denied { what, needs: Some(needs) };
+        if readable.is_empty() || at_end == Refusal::Last {
+            Err::<(), _>(refusal)?;
+        } else {
+            scan.report(format!("cluster={}", listing.cluster().name), &refusal);
+        }
     }
 }
 
@@ -552,6 +577,7 @@ pub(crate) struct Reader<R> {
     documents: fn(Document) -> Vec<Result<Document>>,
     /// The row of a document.
     row: MakeRow<R>,
+    refusal: Refusal,
 }
 
 type MakeRow<R> = Box<dyn Fn(&Document) -> Box<R> + Send + Sync>;
@@ -571,7 +597,7 @@ impl<R: Send + 'static> Reader<R> {
             };
             // With a limit, the rows of one page may be enough.
             let at_once = if reader.scan.limit().is_some() { 1 } else { PARSED_AT_ONCE };
-            let mut pages = std::pin::pin!(pages(&reader.scan, &reader.listing, &reader.shape).map(read).buffered(at_once));
+            let mut pages = std::pin::pin!(pages(&reader.scan, &reader.listing, &reader.shape, reader.refusal).map(read).buffered(at_once));
             // UIDs of the objects so far, if more pages may follow: a list that expired can return them again.
             let mut seen = HashSet::new();
             while let Some(page) = pages.next().await {
@@ -1208,6 +1234,7 @@ mod tests {
             shape: Arc::new(shape_of(&spec.columns, scan.wanted(), &[], &[])),
             documents: |object| vec![Ok(object)],
             row: Box::new(|document| Box::new(document.clone())),
+            refusal: Refusal::Reported,
         };
         let rows: Vec<_> = reader.rows().collect().await;
         assert_eq!(rows, [Ok(json!({"metadata": {"uid": "u"}, "spec": {"color": "red"}}))]);
