@@ -47,6 +47,7 @@ fn main() -> ExitCode {
         Some(Command::Capture(options)) => runtime.block_on(Box::pin(command::capture::run(&common, options))),
         Some(Command::Check(options)) => runtime.block_on(Box::pin(command::check::run(&common, options))),
         Some(Command::Diff(options)) => runtime.block_on(Box::pin(command::diff::run(&common, options))),
+        Some(Command::Iam(options)) => command::iam::run(options),
         Some(Command::Demo(options)) => runtime.block_on(Box::pin(command::demo::run(options))),
     };
     // The process ends here, whatever its threads still read.

@@ -648,7 +648,7 @@ impl Engine {
         let calls =
             Calls::find(&logical, &self.0.registry.functions, read).map_err(|error| known.error(&error, sql))?;
         if options.as_of.is_some()
-            && let [(function, _), ..] = calls.functions.as_slice()
+            && let Some((function, _)) = calls.functions.iter().find(|(function, _)| !function.spec().timeless)
         {
             let message = format!("no past data for function `{}`: it reads the present only", function.spec().name);
             return Err(Error::new(Code::NoPast, message).with_help("remove it from the query, or query the present"));
