@@ -4,8 +4,7 @@
 use std::hint::black_box;
 use std::time::Instant;
 
-use criterion::{Criterion, criterion_group, criterion_main};
-use indago::iam::{Caller, Context, Decision, Kind, Policy, PolicySet, Principal, Request, Target, evaluate};
+use indago_iam::{Caller, Context, Decision, Kind, Policy, PolicySet, Principal, Request, Target, evaluate};
 
 fn set(kind: Kind, text: &str) -> PolicySet {
     PolicySet::new([("policy".to_owned(), Policy::parse(text, kind).expect("a policy"))])
@@ -30,7 +29,7 @@ const ALL: &str = r#"{"Version": "2012-10-17", "Statement": [{"Effect": "Allow",
 const BUCKET: &str = r#"{"Version": "2012-10-17", "Statement": [{"Effect": "Deny", "Principal": "*", "Action": "s3:*",
     "Resource": "*", "Condition": {"Bool": {"aws:SecureTransport": "false"}}}]}"#;
 
-fn evaluations(criterion: &mut Criterion) {
+fn main() {
     let principal = Principal::parse("arn:aws:iam::111122223333:user/bob").expect("a principal");
     let caller = Caller::new(principal)
         .identity(set(Kind::Identity, &identity()))
@@ -54,8 +53,4 @@ fn evaluations(criterion: &mut Criterion) {
     }
     let per_second = (rounds * resources.len()) as f64 / start.elapsed().as_secs_f64();
     println!("{per_second:.0} evaluations per second");
-    criterion.bench_function("iam_evaluate", |bencher| bencher.iter(|| decide(black_box(&resources[0]))));
 }
-
-criterion_group!(benches, evaluations);
-criterion_main!(benches);
