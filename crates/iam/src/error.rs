@@ -37,6 +37,21 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 impl Error {
     pub(crate) fn malformed(place: &str, why: impl Into<String>) -> Self {
-        Error::Malformed { place: place.to_owned(), why: why.into() }
+        Error::Malformed { place: cut(place), why: cut(&why.into()) }
     }
+
+    pub(crate) fn syntax(place: &str, why: &serde_json::Error) -> Self {
+        Error::Syntax { place: cut(place), why: cut(&why.to_string()) }
+    }
+}
+
+/// The text without its middle if it is long: names and values in messages are those of the document.
+fn cut(text: &str) -> String {
+    const SHOWN: usize = 300;
+    if text.len() <= SHOWN {
+        return text.to_owned();
+    }
+    let start = text.floor_char_boundary(SHOWN / 2);
+    let end = text.ceil_char_boundary(text.len() - SHOWN / 2);
+    format!("{}..{}", &text[..start], &text[end..])
 }

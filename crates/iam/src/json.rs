@@ -28,7 +28,7 @@ impl Node {
         if text.len() > LONGEST {
             return Err(Error::TooLarge { place: place.to_owned(), bytes: text.len(), limit: LONGEST });
         }
-        serde_json::from_str(text).map_err(|error| Error::Syntax { place: place.to_owned(), why: error.to_string() })
+        serde_json::from_str(text).map_err(|error| Error::syntax(place, &error))
     }
 
     /// What it is, for errors.

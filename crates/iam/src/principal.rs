@@ -152,6 +152,9 @@ impl Principal {
             };
             keys.extend([("aws:principalarn", arn), ("aws:principalaccount", account.clone())]);
         }
+        if self.kind == Kind::Anonymous {
+            keys.push(("aws:principalaccount", "anonymous".to_owned()));
+        }
         let kind = match &self.kind {
             Kind::Root => Some("Account"),
             Kind::User { .. } => Some("User"),

@@ -200,6 +200,9 @@ fn malformed_policies_state_where() {
     ] {
         assert_eq!(Policy::parse(text, kind).unwrap_err().to_string(), error);
     }
+    let long = format!("{{\"{}\": 1}}", "é".repeat(10_000));
+    let error = Policy::parse(&long, Kind::Identity).unwrap_err().to_string();
+    assert!(error.len() < 500 && error.contains(".."), "{error}");
     let encoded = "%7B%22Statement%22%3A%5B%7B%22Effect%22%3A%22Allow%22%2C%22Action%22%3A%22%2A%22%2C%22Resource%22%3A%22%2A%22%7D%5D%7D";
     assert_eq!(Policy::parse(encoded, Kind::Identity).unwrap().statements.len(), 1);
 }

@@ -95,6 +95,9 @@ impl Evaluate for Decisions {
         let mut keys = ListBuilder::new(StringBuilder::new());
         let mut valid = Vec::new();
         for document in arguments.iter().flat_map(|documents| documents.iter()) {
+            if self.0.context().meter.is_cancelled() {
+                return Err(Error::Cancelled);
+            }
             let parsed = document.map(Document::parse).transpose();
             let answer = parsed.as_ref().map_err(Clone::clone).and_then(|parsed| {
                 parsed.as_ref().map(Document::evaluate).transpose()
