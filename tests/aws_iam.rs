@@ -1,10 +1,11 @@
-//! The IAM policy evaluator: in SQL, on the command line, on AWS's managed policies, and compared with moto's evaluator.
+//! The IAM policy evaluator: in SQL, on the command line, on AWS's managed policies, and compared with moto's
+//! evaluator.
 //!
 //! `INDAGO_IAM_SEED` chooses other requests for the comparison, `INDAGO_IAM_REQUESTS` their number.
 
 use std::collections::BTreeMap;
 
-use indago::iam::{Case, Caller, Context, Decision, Kind, Policy, PolicySet, Principal, Request, Target, evaluate};
+use indago::iam::{Caller, Case, Context, Decision, Kind, Policy, PolicySet, Principal, Request, Target, evaluate};
 use indago_engine::{Engine, QueryOptions};
 use indago_tables_registry::{Aws, AwsSettings, Environments, functions};
 use indago_testkit::beds::Moto;
@@ -67,7 +68,9 @@ async fn sql_states_the_reason_and_reports_malformed_documents() {
     let request = json!({"principal": "arn:aws:iam::111122223333:user/bob", "action": "s3:GetObject", "resource": "arn:aws:s3:::b/k"});
     let policy = |statement: Value| json!({"Version": "2012-10-17", "Statement": [statement]});
     let allow = policy(json!({"Sid": "Read", "Effect": "Allow", "Action": "s3:Get*", "Resource": "*"}));
-    let deny = policy(json!({"Effect": "Deny", "Action": "*", "Resource": "*", "Condition": {"StringNotEquals": {"aws:RequestedRegion": "eu-west-1"}}}));
+    let deny = policy(
+        json!({"Effect": "Deny", "Action": "*", "Resource": "*", "Condition": {"StringNotEquals": {"aws:RequestedRegion": "eu-west-1"}}}),
+    );
     let mut unknown = request.clone();
     unknown["missing_context"] = json!("unknown");
     let documents = [
@@ -83,7 +86,14 @@ async fn sql_states_the_reason_and_reports_malformed_documents() {
     let (rows, warnings) = rows(&engine, sql, &documents).await;
     let expected = [
         ["allowed", "identity", "reader", "Read", "[]", "allowed by statement `Read` of `reader`"],
-        ["explicitly denied", "scp", "scps[1][1]", "Statement[0]", "[]", "denied by statement `Statement[0]` of `scps[1][1]`"],
+        [
+            "explicitly denied",
+            "scp",
+            "scps[1][1]",
+            "Statement[0]",
+            "[]",
+            "denied by statement `Statement[0]` of `scps[1][1]`",
+        ],
         ["implicitly denied", "identity", "NULL", "NULL", "[]", "no statement of the identity policies allows it"],
         ["depends", "NULL", "NULL", "NULL", "[aws:RequestedRegion]", "depends on aws:RequestedRegion"],
         ["NULL", "NULL", "NULL", "NULL", "NULL", "NULL"],
@@ -211,18 +221,39 @@ impl Dice {
 
 /// In the last, the case differs; in those with `?`, the character before it is not optional.
 const PATTERNS: [&str; 12] = [
-    "*", "s3:*", "s3:Get*", "s3:GetObject", "s3:PutObject", "s3:*Object", "iam:*", "iam:*User", "s3:Ge?Object",
-    "iam:GetUse?", "S3:getobject", "IAM:*",
+    "*",
+    "s3:*",
+    "s3:Get*",
+    "s3:GetObject",
+    "s3:PutObject",
+    "s3:*Object",
+    "iam:*",
+    "iam:*User",
+    "s3:Ge?Object",
+    "iam:GetUse?",
+    "S3:getobject",
+    "IAM:*",
 ];
 const ACTIONS: [&str; 6] =
     ["s3:GetObject", "s3:PutObject", "s3:ListBucket", "iam:GetUser", "iam:CreateUser", "sqs:SendMessage"];
 const RESOURCES: [&str; 9] = [
-    "*", "arn:aws:s3:::*", "arn:aws:s3:::b/*", "arn:aws:s3:::b/k", "arn:aws:iam::*:user/*", "arn:aws:iam::111122223333:user/bob",
-    "arn:aws:s3:::b/?", "arn:aws:i*3:user/*", "arn:aws:s*:queue",
+    "*",
+    "arn:aws:s3:::*",
+    "arn:aws:s3:::b/*",
+    "arn:aws:s3:::b/k",
+    "arn:aws:iam::*:user/*",
+    "arn:aws:iam::111122223333:user/bob",
+    "arn:aws:s3:::b/?",
+    "arn:aws:i*3:user/*",
+    "arn:aws:s*:queue",
 ];
 const TARGETS: [&str; 6] = [
-    "arn:aws:s3:::b", "arn:aws:s3:::b/k", "arn:aws:s3:::b/other", "arn:aws:iam::111122223333:user/bob",
-    "arn:aws:iam::111122223333:user/al", "arn:aws:sqs:us-east-1:111122223333:queue",
+    "arn:aws:s3:::b",
+    "arn:aws:s3:::b/k",
+    "arn:aws:s3:::b/other",
+    "arn:aws:iam::111122223333:user/bob",
+    "arn:aws:iam::111122223333:user/al",
+    "arn:aws:sqs:us-east-1:111122223333:queue",
 ];
 
 fn statement(dice: &mut Dice) -> Value {
@@ -293,7 +324,8 @@ fn decide(policies: &[Value], action: &str, resource: &str) -> Decision {
 
 #[test]
 fn moto_decides_the_same_where_it_follows_the_rules() {
-    let number = |name: &str, default: u64| std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(default);
+    let number =
+        |name: &str, default: u64| std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(default);
     let (seed, many) = (number("INDAGO_IAM_SEED", 7), number("INDAGO_IAM_REQUESTS", 4000));
     let mut dice = Dice(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
     let mut requests = Vec::new();

@@ -1,5 +1,5 @@
-//! Evaluations of IAM policies per second on one core: a principal with 200 statements, a boundary, two levels of control
-//! policies and a bucket policy. The target is at least 500,000.
+//! Evaluations of IAM policies per second on one core: a principal with 200 statements, a boundary, two levels of
+//! control policies and a bucket policy. The target is at least 500,000.
 
 use std::hint::black_box;
 use std::time::Instant;

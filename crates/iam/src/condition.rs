@@ -86,7 +86,8 @@ impl Condition {
                 let place = format!("{place}.{key}");
                 let wanted = values.items().iter().map(|value| {
                     let text = value.scalar().ok_or_else(|| {
-                        let why = format!("expected a string, number, boolean or a list of them, found {}", value.kind());
+                        let why =
+                            format!("expected a string, number, boolean or a list of them, found {}", value.kind());
                         Error::malformed(&place, why)
                     })?;
                     Wanted::parse(operator, &text, variables, &place)

@@ -132,8 +132,7 @@ impl Case {
         let place = format!("{place} `{name}`");
         let Some(expected) = value("expected") else { return Err(Error::malformed(&place, "expected is missing")) };
         let expected = expected.text(&format!("{place}.expected"))?;
-        let decisions =
-            [Decision::Allowed, Decision::ExplicitlyDenied, Decision::ImplicitlyDenied, Decision::Depends];
+        let decisions = [Decision::Allowed, Decision::ExplicitlyDenied, Decision::ImplicitlyDenied, Decision::Depends];
         let expected = decisions.into_iter().find(|decision| decision.name() == expected).ok_or_else(|| {
             let names: Vec<&str> = decisions.iter().map(|decision| decision.name()).collect();
             Error::malformed(&format!("{place}.expected"), format!("`{expected}` is not one of {}", names.join(", ")))
@@ -143,11 +142,11 @@ impl Case {
     }
 }
 
-/// A file of cases, in any format that serde reads: a case, a list of cases, or an object with the list `cases` and members
-/// that all of them share.
+/// A file of cases, in any format that serde reads: a case, a list of cases, or an object with the list `cases` and
+/// members that all of them share.
 ///
-/// A case is a document with `expected` (a decision), and it can have a `name` and a `source`, the page that states the rule.
-/// Its own members replace shared ones; those of `request` are merged one by one.
+/// A case is a document with `expected` (a decision), and it can have a `name` and a `source`, the page that states the
+/// rule. Its own members replace shared ones; those of `request` are merged one by one.
 #[derive(Debug, Clone, serde::Deserialize)]
 #[serde(transparent)]
 pub struct Cases(Node);

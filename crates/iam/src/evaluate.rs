@@ -176,7 +176,8 @@ pub fn evaluate<'a>(caller: &'a Caller, target: &'a Target, request: &Request<'_
 fn opinions<'a>(caller: &'a Caller, target: &'a Target, asked: &Asked<'_>) -> Opinions<'a> {
     let mut opinions = Vec::with_capacity(8);
     let mut hear = |layer, level, set: &'a PolicySet| opinions.push((layer, level, set.opinion(asked)));
-    // Control policies do not apply to service-linked roles, and service control policies only to an account's principals.
+    // Control policies do not apply to service-linked roles, and service control policies only to an account's
+    // principals.
     if !asked.principal.is_service_linked() {
         if asked.principal.has_identity() {
             for (level, set) in caller.service_controls.iter().enumerate() {
@@ -253,11 +254,14 @@ fn decide<'a>(caller: &'a Caller, asked: &Asked<'_>, opinions: &Opinions<'a>) ->
 
     match (allow, deny) {
         (Truth::No, _) => {
-            let level = opinions.0.iter().find(|(layer, _, opinion)| {
-                *layer == Layer::ServiceControl && opinion.allow() == Truth::No
-            });
+            let level = opinions
+                .0
+                .iter()
+                .find(|(layer, _, opinion)| *layer == Layer::ServiceControl && opinion.allow() == Truth::No);
             let layer = match () {
-                () if let Some((layer, level, _)) = level => return answer(Decision::ImplicitlyDenied, Some(*layer), *level, None),
+                () if let Some((layer, level, _)) = level => {
+                    return answer(Decision::ImplicitlyDenied, Some(*layer), *level, None);
+                }
                 () if needs_resource && resource == Truth::No => Layer::Resource,
                 () if identity == Truth::No && (is_across || by_role == Truth::No) => match caller.session {
                     None if principal.is_federated_user() => Layer::Session,

@@ -1,9 +1,9 @@
 //! AWS IAM policies: parsed, and evaluated as AWS documents it.
 //!
 //! A [`Caller`] is a principal with its policies, a [`Target`] the policies of a resource. Both are compiled once, and
-//! [`evaluate`] decides many requests with them. The answer is a [`Decision`] with its reason: the statement that denies or
-//! allows, the layer that does not allow, or the context keys that it depends on. [`Document`] is all of that as one JSON
-//! document.
+//! [`evaluate`] decides many requests with them. The answer is a [`Decision`] with its reason: the statement that
+//! denies or allows, the layer that does not allow, or the context keys that it depends on. [`Document`] is all of that
+//! as one JSON document.
 //!
 //! The crate reads nothing and knows no client.
 

@@ -82,8 +82,8 @@ impl Template {
         Ok(Template { pieces, fixed })
     }
 
-    /// Whether the pattern, with the variables replaced, passes a test. A variable without a value has no pattern, so the
-    /// test fails.
+    /// Whether the pattern, with the variables replaced, passes a test. A variable without a value has no pattern, so
+    /// the test fails.
     pub(crate) fn test(&self, asked: &Asked<'_>, test: impl Fn(&Pattern) -> bool) -> Truth {
         if let Some(pattern) = &self.fixed {
             return test(pattern).into();
@@ -179,8 +179,8 @@ impl Pattern {
         self.literal().is_some_and(|literal| literal.to_lowercase() == text.to_lowercase())
     }
 
-    /// Whether a resource matches. In the first five parts of an ARN, `?` does not match a colon, and `*` does only at the
-    /// end of its part.
+    /// Whether a resource matches. In the first five parts of an ARN, `?` does not match a colon, and `*` does only at
+    /// the end of its part.
     pub(crate) fn matches_resource(&self, resource: &str) -> bool {
         if let [Part::Text(prefix), ..] = self.0.as_slice()
             && !resource.starts_with(&**prefix)
@@ -222,9 +222,7 @@ impl Pattern {
     pub(crate) fn matches_arn(&self, arn: &str) -> bool {
         let wanted = self.segments();
         let found: Vec<&str> = arn.splitn(6, ':').collect();
-        wanted.len() == 6
-            && found.len() == 6
-            && wanted.iter().zip(found).all(|(wanted, found)| matches(wanted, found))
+        wanted.len() == 6 && found.len() == 6 && wanted.iter().zip(found).all(|(wanted, found)| matches(wanted, found))
     }
 
     /// The six parts of an ARN.

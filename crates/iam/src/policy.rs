@@ -58,8 +58,8 @@ impl Policy {
     ///
     /// # Errors
     ///
-    /// If AWS would not accept the document: it is not JSON, has a key twice or an unknown element, or lacks one. The error
-    /// states where.
+    /// If AWS would not accept the document: it is not JSON, has a key twice or an unknown element, or lacks one. The
+    /// error states where.
     pub fn parse(text: &str, kind: Kind) -> Result<Policy> {
         Policy::parse_text(text, kind, "policy")
     }
@@ -118,7 +118,8 @@ impl Statement {
     fn parse(node: &Node, kind: Kind, variables: bool, place: &str) -> Result<Statement> {
         let (mut sid, mut is_deny, mut principals, mut actions, mut resources) = (None, None, None, None, None);
         let mut conditions = Vec::new();
-        let twice = |place: &str, name: &str| Error::malformed(place, format!("a statement has either {name} or Not{name}"));
+        let twice =
+            |place: &str, name: &str| Error::malformed(place, format!("a statement has either {name} or Not{name}"));
         for (key, value) in node.members(place)? {
             let at = format!("{place}.{key}");
             match key.as_str() {
@@ -187,9 +188,9 @@ impl Statement {
 
     fn names_resource(&self, asked: &Asked<'_>) -> Truth {
         let Some(resources) = &self.resources else { return Truth::Yes };
-        let named = any(resources.iter().map(|template| {
-            template.test(asked, |pattern| pattern.matches_resource(&asked.resource))
-        }));
+        let named = any(resources
+            .iter()
+            .map(|template| template.test(asked, |pattern| pattern.matches_resource(&asked.resource))));
         if self.is_not_resource { !named } else { named }
     }
 

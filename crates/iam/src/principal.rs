@@ -15,9 +15,16 @@ pub struct Principal {
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Kind {
     Root,
-    User { name: String },
+    User {
+        name: String,
+    },
     /// A role, or a session of it. The role's ARN has its path only if `is_exact`.
-    Role { role: String, is_exact: bool, name: String, is_session: bool },
+    Role {
+        role: String,
+        is_exact: bool,
+        name: String,
+        is_session: bool,
+    },
     FederatedUser,
     /// An AWS service, or an identity provider without an ARN: `lambda.amazonaws.com`, `accounts.google.com`.
     Host,
@@ -92,8 +99,11 @@ impl Principal {
     pub(crate) fn with_role(mut self, arn: &str) -> Principal {
         let account = self.account.clone().unwrap_or_default();
         if let Kind::Role { role, is_exact, name, is_session: true } = &mut self.kind
-            && let Ok(Principal { kind: Kind::Role { role: stated, is_exact: true, name: of_stated, .. }, account: of, .. }) =
-                Principal::parse(arn)
+            && let Ok(Principal {
+                kind: Kind::Role { role: stated, is_exact: true, name: of_stated, .. },
+                account: of,
+                ..
+            }) = Principal::parse(arn)
             && of_stated == *name
             && of.unwrap_or_default() == account
         {
@@ -197,7 +207,11 @@ pub(crate) struct Principals {
 enum Named {
     Everybody,
     Account(Box<str>),
-    Role { arn: Box<str>, account: Box<str>, name: Box<str> },
+    Role {
+        arn: Box<str>,
+        account: Box<str>,
+        name: Box<str>,
+    },
     /// A user, a session, or a unique identifier.
     Aws(Box<str>),
     Service(Box<str>),
@@ -242,8 +256,8 @@ impl Principals {
         if !self.is_not {
             return listed;
         }
-        // A principal is exempt from a deny only if it is named itself: naming its account is not enough. With a permissions
-        // boundary it never is.
+        // A principal is exempt from a deny only if it is named itself: naming its account is not enough. With a
+        // permissions boundary it never is.
         let is_exempt = match is_deny {
             true => !has_boundary && listed >= Some(Grade::Role),
             false => listed.is_some(),

@@ -98,7 +98,8 @@ impl<'a> Asked<'a> {
     ) -> Result<Self> {
         let action = request.action.to_ascii_lowercase();
         let Some((service, name)) = action.split_once(':') else {
-            let why = format!("`{}` is not an action: state a service and a name, as in `s3:GetObject`", request.action);
+            let why =
+                format!("`{}` is not an action: state a service and a name, as in `s3:GetObject`", request.action);
             return Err(Error::malformed("action", why));
         };
         let mut resource = Cow::Borrowed(request.resource);

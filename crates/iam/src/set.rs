@@ -8,7 +8,8 @@ use crate::principal::Grade;
 use crate::request::Asked;
 use crate::truth::Truth;
 
-/// The policies of a layer, compiled: the statements that can concern an action are found without looking at the others.
+/// The policies of a layer, compiled: the statements that can concern an action are found without looking at the
+/// others.
 #[derive(Debug, Clone, Default)]
 pub struct PolicySet {
     /// The names of the policies.

@@ -155,7 +155,15 @@ fn what_does_not_depend_is_certain() {
             let mut stated = document.clone();
             stated["request"].as_object_mut().unwrap().remove("missing_context");
             let known = stated["request"]["context"].as_object().cloned().unwrap_or_default();
-            for key in ["svc:Key", "a:x", "a:y", "aws:TagKeys", "aws:PrincipalTag/t", "aws:PrincipalTag/team", "aws:PrincipalOrgID"] {
+            for key in [
+                "svc:Key",
+                "a:x",
+                "a:y",
+                "aws:TagKeys",
+                "aws:PrincipalTag/t",
+                "aws:PrincipalTag/team",
+                "aws:PrincipalOrgID",
+            ] {
                 if !known.keys().any(|known| known.eq_ignore_ascii_case(key)) {
                     stated["request"]["context"][key] = value.clone();
                 }
@@ -175,28 +183,104 @@ fn malformed_policies_state_where() {
         ("{", Kind::Identity, "policy: EOF while parsing an object at line 1 column 1"),
         ("[]", Kind::Identity, "policy: expected an object, found a list"),
         ("{}", Kind::Identity, "policy: Statement is missing"),
-        (r#"{"Version": "2012", "Statement": []}"#, Kind::Identity, "policy.Version: expected 2012-10-17 or 2008-10-17, found `2012`"),
-        (r#"{"statement": []}"#, Kind::Identity, "policy.statement: unknown element: a policy has Version, Id and Statement"),
-        (r#"{"Statement": [], "Statement": []}"#, Kind::Identity, "policy: duplicate key `Statement` at line 1 column 34"),
-        (&statement(r#"{"Effect": "Allow", "Action": "s3:*"}"#), Kind::Identity, "policy.Statement[0]: Resource is missing"),
-        (&statement(r#"{"Effect": "Allow", "Resource": "*"}"#), Kind::Identity, "policy.Statement[0]: Action is missing"),
+        (
+            r#"{"Version": "2012", "Statement": []}"#,
+            Kind::Identity,
+            "policy.Version: expected 2012-10-17 or 2008-10-17, found `2012`",
+        ),
+        (
+            r#"{"statement": []}"#,
+            Kind::Identity,
+            "policy.statement: unknown element: a policy has Version, Id and Statement",
+        ),
+        (
+            r#"{"Statement": [], "Statement": []}"#,
+            Kind::Identity,
+            "policy: duplicate key `Statement` at line 1 column 34",
+        ),
+        (
+            &statement(r#"{"Effect": "Allow", "Action": "s3:*"}"#),
+            Kind::Identity,
+            "policy.Statement[0]: Resource is missing",
+        ),
+        (
+            &statement(r#"{"Effect": "Allow", "Resource": "*"}"#),
+            Kind::Identity,
+            "policy.Statement[0]: Action is missing",
+        ),
         (&statement(r#"{"Action": "*", "Resource": "*"}"#), Kind::Identity, "policy.Statement[0]: Effect is missing"),
-        (&statement(r#"{"Effect": "allow", "Action": "*", "Resource": "*"}"#), Kind::Identity, "policy.Statement[0].Effect: expected `Allow` or `Deny`, found `allow`"),
-        (&statement(r#"{"Effect": "Allow", "Action": "*", "NotAction": "a:b", "Resource": "*"}"#), Kind::Identity, "policy.Statement[0]: a statement has either Action or NotAction"),
-        (&statement(r#"{"Effect": "Allow", "Action": [1], "Resource": "*"}"#), Kind::Identity, "policy.Statement[0].Action[0]: expected a string, found a number"),
-        (&statement(r#"{"Effect": "Allow", "Action": "*", "Resource": "*", "Principal": "*"}"#), Kind::Identity, "policy.Statement[0].Principal: only policies of resources have a principal"),
-        (&statement(r#"{"Effect": "Allow", "Action": "*", "Resource": "*", "Principal": "*"}"#), Kind::ServiceControl, "policy.Statement[0].Principal: only policies of resources have a principal"),
-        (&statement(r#"{"Effect": "Allow", "Action": "*", "Resource": "*"}"#), Kind::Resource, "policy.Statement[0]: Principal is missing"),
-        (&statement(r#"{"Effect": "Allow", "Action": "*", "Principal": {"Aws": "x"}}"#), Kind::Resource, "policy.Statement[0].Principal.Aws: unknown kind of principal: use AWS, Service, Federated or CanonicalUser"),
-        (&statement(r#"{"Effect": "Allow", "Action": "*", "Principal": "x"}"#), Kind::Resource, "policy.Statement[0].Principal: expected `*` or an object such as {\"AWS\": \"x\"}, found `x`"),
-        (&statement(r#"{"Effect": "Allow", "Action": "*", "Resource": "*", "Conditions": {}}"#), Kind::Identity, "policy.Statement[0].Conditions: unknown element: a statement has Sid, Effect, Principal, NotPrincipal, Action, NotAction, Resource, NotResource and Condition"),
-        (&statement(r#"{"Effect": "Allow", "Action": "*", "Resource": "*", "Condition": {"StringIs": {}}}"#), Kind::Identity, "policy.Statement[0].Condition.StringIs: unknown condition operator `StringIs`"),
-        (&statement(r#"{"Effect": "Allow", "Action": "*", "Resource": "*", "Condition": {"NullIfExists": {}}}"#), Kind::Identity, "policy.Statement[0].Condition.NullIfExists: unknown condition operator `NullIfExists`"),
-        (&statement(r#"{"Effect": "Allow", "Action": "*", "Resource": "*", "Condition": {"Null": {"a:b": "x"}}}"#), Kind::Identity, "policy.Statement[0].Condition.Null.a:b: expected `true` or `false`, found `x`"),
-        (&statement(r#"{"Effect": "Allow", "Action": "*", "Resource": "*", "Condition": {"Bool": {"a:b": [[]]}}}"#), Kind::Identity, "policy.Statement[0].Condition.Bool.a:b: expected a string, number, boolean or a list of them, found a list"),
+        (
+            &statement(r#"{"Effect": "allow", "Action": "*", "Resource": "*"}"#),
+            Kind::Identity,
+            "policy.Statement[0].Effect: expected `Allow` or `Deny`, found `allow`",
+        ),
+        (
+            &statement(r#"{"Effect": "Allow", "Action": "*", "NotAction": "a:b", "Resource": "*"}"#),
+            Kind::Identity,
+            "policy.Statement[0]: a statement has either Action or NotAction",
+        ),
+        (
+            &statement(r#"{"Effect": "Allow", "Action": [1], "Resource": "*"}"#),
+            Kind::Identity,
+            "policy.Statement[0].Action[0]: expected a string, found a number",
+        ),
+        (
+            &statement(r#"{"Effect": "Allow", "Action": "*", "Resource": "*", "Principal": "*"}"#),
+            Kind::Identity,
+            "policy.Statement[0].Principal: only policies of resources have a principal",
+        ),
+        (
+            &statement(r#"{"Effect": "Allow", "Action": "*", "Resource": "*", "Principal": "*"}"#),
+            Kind::ServiceControl,
+            "policy.Statement[0].Principal: only policies of resources have a principal",
+        ),
+        (
+            &statement(r#"{"Effect": "Allow", "Action": "*", "Resource": "*"}"#),
+            Kind::Resource,
+            "policy.Statement[0]: Principal is missing",
+        ),
+        (
+            &statement(r#"{"Effect": "Allow", "Action": "*", "Principal": {"Aws": "x"}}"#),
+            Kind::Resource,
+            "policy.Statement[0].Principal.Aws: unknown kind of principal: use AWS, Service, Federated or CanonicalUser",
+        ),
+        (
+            &statement(r#"{"Effect": "Allow", "Action": "*", "Principal": "x"}"#),
+            Kind::Resource,
+            "policy.Statement[0].Principal: expected `*` or an object such as {\"AWS\": \"x\"}, found `x`",
+        ),
+        (
+            &statement(r#"{"Effect": "Allow", "Action": "*", "Resource": "*", "Conditions": {}}"#),
+            Kind::Identity,
+            "policy.Statement[0].Conditions: unknown element: a statement has Sid, Effect, Principal, NotPrincipal, Action, NotAction, Resource, NotResource and Condition",
+        ),
+        (
+            &statement(r#"{"Effect": "Allow", "Action": "*", "Resource": "*", "Condition": {"StringIs": {}}}"#),
+            Kind::Identity,
+            "policy.Statement[0].Condition.StringIs: unknown condition operator `StringIs`",
+        ),
+        (
+            &statement(r#"{"Effect": "Allow", "Action": "*", "Resource": "*", "Condition": {"NullIfExists": {}}}"#),
+            Kind::Identity,
+            "policy.Statement[0].Condition.NullIfExists: unknown condition operator `NullIfExists`",
+        ),
+        (
+            &statement(r#"{"Effect": "Allow", "Action": "*", "Resource": "*", "Condition": {"Null": {"a:b": "x"}}}"#),
+            Kind::Identity,
+            "policy.Statement[0].Condition.Null.a:b: expected `true` or `false`, found `x`",
+        ),
+        (
+            &statement(r#"{"Effect": "Allow", "Action": "*", "Resource": "*", "Condition": {"Bool": {"a:b": [[]]}}}"#),
+            Kind::Identity,
+            "policy.Statement[0].Condition.Bool.a:b: expected a string, number, boolean or a list of them, found a list",
+        ),
         (&deep, Kind::Identity, "policy: recursion limit exceeded at line 1 column 128"),
         (&"x".repeat(2 << 20), Kind::Identity, "policy: 2097152 bytes, which is more than the limit of 1048576"),
-        (&statement(&format!(r#"{{"Effect": "Allow", "Action": "*", "Resource": "{}"}}"#, "x".repeat(5000))), Kind::Identity, "policy.Statement[0].Resource: 5000 bytes, which is more than the limit of 4096"),
+        (
+            &statement(&format!(r#"{{"Effect": "Allow", "Action": "*", "Resource": "{}"}}"#, "x".repeat(5000))),
+            Kind::Identity,
+            "policy.Statement[0].Resource: 5000 bytes, which is more than the limit of 4096",
+        ),
     ] {
         assert_eq!(Policy::parse(text, kind).unwrap_err().to_string(), error);
     }
@@ -213,19 +297,39 @@ fn malformed_documents_state_where() {
     for (text, error) in [
         ("[]".to_owned(), "document: expected an object, found a list"),
         ("{}".to_owned(), "document: request is missing"),
-        (format!(r#"{{{request}, "scp": []}}"#), "scp: unknown key: a document has request, identity_policies, permission_boundaries, session_policies, scps, rcps and resource_policy"),
+        (
+            format!(r#"{{{request}, "scp": []}}"#),
+            "scp: unknown key: a document has request, identity_policies, permission_boundaries, session_policies, scps, rcps and resource_policy",
+        ),
         (r#"{"request": {"action": "s3:GetObject", "resource": "*"}}"#.to_owned(), "request: principal is missing"),
         (format!(r#"{{{request}, "scps": [[{{}}]]}}"#), "scps[0][0]: Statement is missing"),
-        (format!(r#"{{{request}, "identity_policies": ["{{"]}}"#), "identity_policies[0]: EOF while parsing an object at line 1 column 1"),
-        (r#"{"request": {"principal": "arn:aws:iam::1:user/x"}}"#.to_owned(), "request.principal: `arn:aws:iam::1:user/x` is not a principal: state the ARN of a user, role, session, federated user or identity provider, an account, a service such as `lambda.amazonaws.com`, or `*` for an anonymous request"),
-        (r#"{"request": {"context": {"a:b": {}}}}"#.to_owned(), "request.context.a:b: expected a string, number, boolean, null or a list of them, found an object"),
-        (r#"{"request": {"context": {"a:b": 1, "A:B": 2}}}"#.to_owned(), "request.context.A:B: this key is stated twice: the names of keys ignore case"),
-        (r#"{"request": {"resource_account": 12}}"#.to_owned(), "request.resource_account: expected the 12 digits of an account, as a string"),
+        (
+            format!(r#"{{{request}, "identity_policies": ["{{"]}}"#),
+            "identity_policies[0]: EOF while parsing an object at line 1 column 1",
+        ),
+        (
+            r#"{"request": {"principal": "arn:aws:iam::1:user/x"}}"#.to_owned(),
+            "request.principal: `arn:aws:iam::1:user/x` is not a principal: state the ARN of a user, role, session, federated user or identity provider, an account, a service such as `lambda.amazonaws.com`, or `*` for an anonymous request",
+        ),
+        (
+            r#"{"request": {"context": {"a:b": {}}}}"#.to_owned(),
+            "request.context.a:b: expected a string, number, boolean, null or a list of them, found an object",
+        ),
+        (
+            r#"{"request": {"context": {"a:b": 1, "A:B": 2}}}"#.to_owned(),
+            "request.context.A:B: this key is stated twice: the names of keys ignore case",
+        ),
+        (
+            r#"{"request": {"resource_account": 12}}"#.to_owned(),
+            "request.resource_account: expected the 12 digits of an account, as a string",
+        ),
     ] {
         assert_eq!(Document::parse(&text).unwrap_err().to_string(), error);
     }
     let bad = |action: &str, resource: &str| {
-        let text = format!(r#"{{"request": {{"principal": "111122223333", "action": "{action}", "resource": "{resource}"}}}}"#);
+        let text = format!(
+            r#"{{"request": {{"principal": "111122223333", "action": "{action}", "resource": "{resource}"}}}}"#
+        );
         Document::parse(&text).unwrap().evaluate().unwrap_err().to_string()
     };
     assert_eq!(bad("x", "*"), "action: `x` is not an action: state a service and a name, as in `s3:GetObject`");
@@ -246,11 +350,23 @@ fn the_reason_names_statement_and_layer() {
     let region = r#"{"Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*",
         "Condition": {"StringEquals": {"aws:RequestedRegion": "eu-west-1"}}}]}"#;
     for (policies, reason) in [
-        (format!(r#""identity_policies": [{{"name": "Admin", "policy": {allow}}}]"#), "allowed by statement `All` of `Admin`"),
-        (format!(r#""identity_policies": [{allow}, {deny}]"#), "denied by statement `Statement[0]` of `identity_policies[1]`"),
+        (
+            format!(r#""identity_policies": [{{"name": "Admin", "policy": {allow}}}]"#),
+            "allowed by statement `All` of `Admin`",
+        ),
+        (
+            format!(r#""identity_policies": [{allow}, {deny}]"#),
+            "denied by statement `Statement[0]` of `identity_policies[1]`",
+        ),
         (r#""identity_policies": []"#.to_owned(), "no statement of the identity policies allows it"),
-        (format!(r#""identity_policies": [{allow}], "scps": [[{allow}], []]"#), "no statement of the service control policies of level 1 allows it"),
-        (format!(r#""identity_policies": [{allow}], "permission_boundaries": [{deny}]"#), "denied by statement `Statement[0]` of `permission_boundaries[0]`"),
+        (
+            format!(r#""identity_policies": [{allow}], "scps": [[{allow}], []]"#),
+            "no statement of the service control policies of level 1 allows it",
+        ),
+        (
+            format!(r#""identity_policies": [{allow}], "permission_boundaries": [{deny}]"#),
+            "denied by statement `Statement[0]` of `permission_boundaries[0]`",
+        ),
         (format!(r#""identity_policies": [{region}]"#), "depends on aws:RequestedRegion"),
     ] {
         assert_eq!(answer(&policies), reason);

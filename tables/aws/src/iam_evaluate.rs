@@ -14,7 +14,8 @@ use indago_table::{
 
 use crate::account::Aws;
 
-static SPEC: LazyLock<FunctionSpec> = LazyLock::new(|| FunctionSpec {
+static SPEC: LazyLock<FunctionSpec> = LazyLock::new(|| {
+    FunctionSpec {
     name: "aws_iam_evaluate",
     environment: Aws::NAME,
     signature: "aws_iam_evaluate(document)",
@@ -26,16 +27,18 @@ static SPEC: LazyLock<FunctionSpec> = LazyLock::new(|| FunctionSpec {
  scps: [[policy, ..], ..], rcps: [[policy, ..], ..], resource_policy: policy}
 ```
 
-- `principal`: the ARN of a user, role, session, federated user or identity provider; an account for its root user; a service such
-  as `lambda.amazonaws.com`; `*` for an anonymous request.
+- `principal`: the ARN of a user, role, session, federated user or identity provider; an account for its root user; a
+  service such as `lambda.amazonaws.com`; `*` for an anonymous request.
 - `resource`: an ARN, or `*`. `resource_account`: its owner, if the ARN lacks it; by default the principal's account.
-- `context`: condition keys with a string or a list; null states that the request does not have the key. AWS sets keys that follow
-  from the principal (`aws:PrincipalArn`, `aws:username`); so does this function, unless the context states them.
-- `missing_context`: `absent` (the default): keys that the context lacks are not in the request. `unknown`: a decision that needs
-  them is `depends`.
-- `scps` and `rcps`: one list per level of the organisation's tree, from the root to the account. `RCPFullAWSAccess` is implied.
-- A policy is a document, a text that holds one, or `{\"name\": .., \"policy\": ..}`. For a role's `sts:AssumeRole`, `resource_policy`
-  is its trust policy, for a KMS key its key policy.
+- `context`: condition keys with a string or a list; null states that the request does not have the key. AWS sets keys
+  that follow from the principal (`aws:PrincipalArn`, `aws:username`); so does this function, unless the context
+  states them.
+- `missing_context`: `absent` (the default): keys that the context lacks are not in the request. `unknown`: a decision
+  that needs them is `depends`.
+- `scps` and `rcps`: one list per level of the organisation's tree, from the root to the account. `RCPFullAWSAccess`
+  is implied.
+- A policy is a document, a text that holds one, or `{\"name\": .., \"policy\": ..}`. For a role's `sts:AssumeRole`,
+  `resource_policy` is its trust policy, for a KMS key its key policy.
 
 The result is a struct:
 
@@ -59,6 +62,7 @@ FROM (SELECT aws_iam_evaluate('{\"request\": {\"principal\": \"arn:aws:iam::1111
     arities: &[1],
     timeless: true,
     returns: Kind::Other(DataType::Struct(fields())),
+}
 });
 
 fn fields() -> Fields {
@@ -99,9 +103,10 @@ impl Evaluate for Decisions {
                 return Err(Error::Cancelled);
             }
             let parsed = document.map(Document::parse).transpose();
-            let answer = parsed.as_ref().map_err(Clone::clone).and_then(|parsed| {
-                parsed.as_ref().map(Document::evaluate).transpose()
-            });
+            let answer = parsed
+                .as_ref()
+                .map_err(Clone::clone)
+                .and_then(|parsed| parsed.as_ref().map(Document::evaluate).transpose());
             let answer = answer.unwrap_or_else(|error| {
                 self.report(&error);
                 None

@@ -46,7 +46,9 @@ fn test(arguments: IamTest) -> Result {
         }
     }
     if tested.is_empty() {
-        return Err(Error::usage(anyhow!("no cases: name a file (.yaml, .yml or .json) or a directory with such files")));
+        return Err(Error::usage(anyhow!(
+            "no cases: name a file (.yaml, .yml or .json) or a directory with such files"
+        )));
     }
     let failures = tested.iter().filter(|case| !case.passed).count();
     let shown: Vec<&Tested> = tested.iter().filter(|case| !case.passed || !arguments.failed).collect();
@@ -70,7 +72,8 @@ fn find(path: &Path, files: &mut Vec<PathBuf>) -> anyhow::Result<()> {
     entries.sort();
     for entry in entries {
         let is_link = entry.is_symlink();
-        let is_case = entry.extension().is_some_and(|extension| ["yaml", "yml", "json"].iter().any(|end| extension == *end));
+        let is_case =
+            entry.extension().is_some_and(|extension| ["yaml", "yml", "json"].iter().any(|end| extension == *end));
         if entry.is_dir() && !is_link {
             find(&entry, files)?;
         } else if is_case {
