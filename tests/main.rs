@@ -3,6 +3,7 @@
 #![allow(clippy::disallowed_methods, reason = "threads of tests end with their test, or have small stacks")]
 
 mod aws;
+mod aws_iam;
 mod bad_input;
 mod catalogs;
 mod cli;

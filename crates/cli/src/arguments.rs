@@ -156,6 +156,8 @@ pub(crate) enum Command {
     Verify(Verify),
     /// Print what was recorded of a pod, container, process, role, commit or user, in the order of time
     Timeline(Timeline),
+    /// Test AWS IAM policies
+    Iam(Iam),
     /// Investigate a break-in at a small company, with embedded data
     Demo(Demo),
     /// Start the interactive shell
@@ -402,6 +404,31 @@ pub(crate) struct Check {
     /// Timeout of each small query, such as 30s [default: 10s]
     #[arg(long, value_name = "TIME", value_parser = period)]
     pub(crate) timeout: Option<Period>,
+    #[command(flatten)]
+    pub(crate) output: Output,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Iam {
+    #[command(subcommand)]
+    pub(crate) command: IamCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum IamCommand {
+    /// Evaluate test cases, and compare each decision with the expected one
+    Test(IamTest),
+}
+
+/// Exit code 0: all decisions are as expected; 1: some are not, or a case is malformed; 2: nothing was tested.
+#[derive(Debug, Args)]
+pub(crate) struct IamTest {
+    /// A file with cases (.yaml, .yml or .json), or a directory with such files
+    #[arg(value_name = "FILE|DIR", required = true)]
+    pub(crate) paths: Vec<PathBuf>,
+    /// Print only the cases that fail
+    #[arg(long)]
+    pub(crate) failed: bool,
     #[command(flatten)]
     pub(crate) output: Output,
 }

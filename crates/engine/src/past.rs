@@ -111,7 +111,8 @@ fn find_calls<'f>(node: &LogicalPlan, functions: &'f [FunctionRef], calls: &mut 
     let found = node.apply_expressions(|expr| {
         expr.apply(|part| {
             if let Expr::ScalarFunction(call) = part {
-                let names = functions.iter().map(|function| function.spec().name);
+                let read = functions.iter().map(|function| function.spec()).filter(|spec| !spec.timeless);
+                let names = read.map(|spec| spec.name);
                 calls.extend(names.filter(|name| *name == call.name()));
             }
             Ok(TreeNodeRecursion::Continue)

@@ -38,6 +38,7 @@ pub use indago_engine::{
     Outcome, Parameter, Query, QueryOptions, Result, ScanStats, Span, Statement, TableFunction, TableFunctions,
     TableRef, TableSpec, Taken, Warning, point_in_time,
 };
+pub use indago_iam as iam;
 pub use indago_packs as packs;
 pub use indago_store as store;
 pub use indago_store::{Files, capture};

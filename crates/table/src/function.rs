@@ -58,6 +58,8 @@ pub struct FunctionSpec {
     pub description: &'static str,
     /// The numbers of arguments that it takes.
     pub arities: &'static [usize],
+    /// Whether its values depend on its arguments only, so that a query as of a past time may call it.
+    pub timeless: bool,
     /// Type of its values.
     pub returns: Kind,
 }

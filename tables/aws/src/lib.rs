@@ -17,6 +17,7 @@ mod credentials;
 mod document;
 mod files;
 mod http;
+mod iam_evaluate;
 mod partition;
 mod profile;
 mod resource;
@@ -37,7 +38,7 @@ pub mod aws_vpc_security_group;
 pub mod aws_vpc_security_group_rule;
 
 pub use account::{Aws, AwsSettings, Place};
-use indago_table::TableRef;
+use indago_table::{FunctionRef, TableRef};
 
 /// All tables about AWS.
 pub fn tables(env: &Aws) -> Vec<TableRef> {
@@ -54,4 +55,9 @@ pub fn tables(env: &Aws) -> Vec<TableRef> {
         aws_vpc_security_group::SecurityGroup,
         aws_vpc_security_group_rule::SecurityGroupRule,
     ]
+}
+
+/// The scalar functions about AWS.
+pub fn functions(env: &Aws) -> Vec<FunctionRef> {
+    vec![iam_evaluate::function(env)]
 }

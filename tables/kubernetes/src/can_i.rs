@@ -48,6 +48,7 @@ SELECT namespace, name, kubernetes_can_i('system:serviceaccount:' || namespace |
 FROM kubernetes_service_accounts
 ```",
     arities: &[1, 2, 4, 5, 6],
+    timeless: false,
     returns: Kind::Boolean,
 };
 
@@ -65,6 +66,7 @@ It differs from `kubernetes_can_i` where a request does not carry what a questio
 
 `list` and `watch` with a name stand for requests with the field selector `metadata.name`.",
     arities: &[1, 2, 4, 5, 6],
+    timeless: false,
     returns: Kind::Boolean,
 };
 

@@ -102,6 +102,8 @@ pub fn catalogs(environments: &Environments) -> Vec<CatalogRef> {
 pub fn functions(environments: &Environments) -> Vec<FunctionRef> {
     #[allow(unused_mut, reason = "a build without environments has no functions")]
     let mut functions = Vec::new();
+    #[cfg(feature = "aws")]
+    functions.extend(environments.aws.iter().flat_map(indago_tables_aws::functions));
     #[cfg(feature = "kubernetes")]
     functions.extend(environments.kubernetes.iter().flat_map(indago_tables_kubernetes::functions));
     functions

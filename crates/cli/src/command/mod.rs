@@ -6,6 +6,7 @@ pub(crate) mod daemon;
 pub(crate) mod demo;
 pub(crate) mod diff;
 pub(crate) mod functions;
+pub(crate) mod iam;
 pub(crate) mod pack;
 pub(crate) mod permissions;
 pub(crate) mod query;
