@@ -47,7 +47,7 @@ fn main() -> ExitCode {
         Some(Command::Capture(options)) => runtime.block_on(Box::pin(command::capture::run(&common, options))),
         Some(Command::Check(options)) => runtime.block_on(Box::pin(command::check::run(&common, options))),
         Some(Command::Diff(options)) => runtime.block_on(Box::pin(command::diff::run(&common, options))),
-        Some(Command::Verify(options)) => runtime.block_on(Box::pin(command::verify::run(&common, options))),
+        Some(Command::Verify(options)) => runtime.block_on(Box::pin(command::verify::run(options))),
         Some(Command::Demo(options)) => runtime.block_on(Box::pin(command::demo::run(options))),
     };
     // The process ends here, whatever its threads still read.
