@@ -5,7 +5,7 @@ use super::*;
 use crate::{Result, Retention};
 use std::time::Duration;
 
-const READINGS: usize = 14;
+const READINGS: usize = 24;
 
 /// The world at a reading: pods come, change and go.
 fn world(number: usize) -> BTreeMap<String, Pod> {
@@ -29,7 +29,7 @@ async fn live(store: Arc<dyn ObjectStore>, first: usize) -> (Option<usize>, Resu
             if number % 9 == 8 {
                 recorder.writer.compact(Timestamp(at(number))).await?;
             }
-            if number == 11 {
+            if number % 12 == 11 {
                 let keep = Retention { age: None, bytes: None, grace: Duration::ZERO };
                 recorder.writer.retain(&keep, Timestamp(at(number))).await?;
             }
@@ -96,6 +96,10 @@ async fn operations() -> u64 {
     let (acknowledged, outcome) = live(store.clone(), 0).await;
     outcome.expect("nothing fails");
     assert_eq!(acknowledged, Some(READINGS - 1));
+    let archive = open_at(store.clone()).await.expect("the store can be opened");
+    let snapshot = archive.snapshot(TABLE).await.expect("the log can be read").expect("the table is recorded");
+    let mut roles = snapshot.state.files.values().map(|file| file.role);
+    assert!(roles.any(|role| role == super::super::file::Role::Sealed), "there was something to compact");
     store.count.load(std::sync::atomic::Ordering::SeqCst)
 }
 
