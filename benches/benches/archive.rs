@@ -36,7 +36,7 @@ fn main() {
         ..normal
     };
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
-    runtime.block_on(run(history));
+    runtime.block_on(Box::pin(run(history)));
 }
 
 fn table() -> (TableSpec, Vec<String>) {

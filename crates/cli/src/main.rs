@@ -48,7 +48,7 @@ fn main() -> ExitCode {
         Some(Command::Record(options)) => runtime.block_on(Box::pin(command::record::run(&runtime, &common, options))),
         Some(Command::Check(options)) => runtime.block_on(Box::pin(command::check::run(&common, options))),
         Some(Command::Diff(options)) => runtime.block_on(Box::pin(command::diff::run(&common, options))),
-        Some(Command::Verify(options)) => runtime.block_on(Box::pin(command::verify::run(&common, options))),
+        Some(Command::Verify(options)) => runtime.block_on(Box::pin(command::verify::run(options))),
         Some(Command::Timeline(options)) => runtime.block_on(Box::pin(command::timeline::run(&common, options))),
         Some(Command::Iam(options)) => command::iam::run(options),
         Some(Command::Demo(options)) => runtime.block_on(Box::pin(command::demo::run(options))),

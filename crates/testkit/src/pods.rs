@@ -90,7 +90,8 @@ impl PodHistory {
                     ended.push((pod.row_id, pod.valid_from));
                 }
                 for _ in 0..whole(&mut owed.1) {
-                    let Some(pod) = random.below(pods.len()).and_then(|at| pods.get_mut(at)) else { break };
+                    let Some(own) = random.below(pods.len()) else { break };
+                    let pod = &mut pods[own];
                     // A pod that was opened or modified by this reading is left as it is.
                     if pod.valid_from < at {
                         ended.push((pod.row_id, pod.valid_from));

@@ -8,12 +8,12 @@ use arrow_schema::{DataType, Field, Schema};
 use indago::store::{Archive, Verified};
 use indago_shell::{Style, say, write_batch};
 
-use crate::arguments::{Common, Verify};
+use crate::arguments::Verify;
 use crate::exit::{self, Error, Result};
 use crate::output::Output;
 use crate::{interrupt, setup};
 
-pub(crate) async fn run(_common: &Common, arguments: Verify) -> Result {
+pub(crate) async fn run(arguments: Verify) -> Result {
     let check = async {
         let archive = Archive::open(&arguments.store).await?;
         archive.verify().await

@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use futures::StreamExt;
 use futures::stream::BoxStream;
-use futures::{StreamExt, TryStreamExt};
 use object_store::path::Path;
 use object_store::{
     CopyOptions, Error, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta, ObjectStore,
@@ -68,12 +68,26 @@ impl Faulty {
         Ok(false)
     }
 
+    /// Counts an operation whose result is a stream. Returns whether it fails.
+    fn fails(&self) -> bool {
+        let number = self.count.fetch_add(1, Ordering::SeqCst);
+        match self.fault {
+            Fault::Killed | Fault::KilledAfter => number >= self.at,
+            Fault::Once => number == self.at,
+            _ => false,
+        }
+    }
+
     fn after<T>(is_lost: bool, result: Result<T>) -> Result<T> {
         match is_lost {
             true => Err(Error::Generic { store: "faulty", source: "the response is lost".into() }),
             false => result,
         }
     }
+}
+
+fn failed_stream<T: Send + 'static>() -> BoxStream<'static, Result<T>> {
+    futures::stream::once(async { Err(Error::Generic { store: "faulty", source: "killed".into() }) }).boxed()
 }
 
 impl fmt::Display for Faulty {
@@ -111,24 +125,16 @@ impl ObjectStore for Faulty {
 
     fn delete_stream(&self, locations: BoxStream<'static, Result<Path>>) -> BoxStream<'static, Result<Path>> {
         // Deletions are counted when the stream is made: each of ours has one object.
-        let number = self.count.fetch_add(1, Ordering::SeqCst);
-        let is_dead = matches!(self.fault, Fault::Killed | Fault::KilledAfter) && number >= self.at
-            || self.fault == Fault::Once && number == self.at;
-        match is_dead {
-            true => futures::stream::once(async { Err(Error::Generic { store: "faulty", source: "killed".into() }) })
-                .boxed(),
+        match self.fails() {
+            true => failed_stream(),
             false => self.inner.delete_stream(locations),
         }
     }
 
     fn list(&self, prefix: Option<&Path>) -> BoxStream<'static, Result<ObjectMeta>> {
-        let number = self.count.fetch_add(1, Ordering::SeqCst);
-        let is_dead = matches!(self.fault, Fault::Killed | Fault::KilledAfter) && number >= self.at
-            || self.fault == Fault::Once && number == self.at;
-        match is_dead {
-            true => futures::stream::once(async { Err(Error::Generic { store: "faulty", source: "killed".into() }) })
-                .boxed(),
-            false => self.inner.list(prefix).map_ok(|object| object).boxed(),
+        match self.fails() {
+            true => failed_stream(),
+            false => self.inner.list(prefix),
         }
     }
 
