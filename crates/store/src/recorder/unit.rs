@@ -19,6 +19,7 @@ use indago_table::{Completeness, Coverage, Timestamp, Warning};
 use regex::Regex;
 
 use crate::archive::{Archive, Changes, End, Piece, Retention, Writer};
+use crate::capture::with_users;
 use crate::recorder::clock::{Clock, Moment, Moments, shown};
 use crate::recorder::coverage::{How, Interval, Lack, Reading, Track};
 use crate::recorder::hash::{Columns, as_live};
@@ -327,9 +328,18 @@ impl Unit {
         if self.plan.table.spec().events {
             options = options.consumer(format!("record {}", common.writer)).hold();
         }
-        let (query, mut failure) = match Box::pin(common.engine.fork().query_with(&self.plan.sql, options)).await {
+        let engine = common.engine.fork();
+        let sql = match self.plan.of_users {
+            true => with_users(&engine, self.plan.name(), &self.plan.sql).await.map(|(sql, _)| sql),
+            false => Ok(self.plan.sql.clone()),
+        };
+        let planned = match sql {
+            Ok(sql) => Box::pin(engine.query_with(&sql, options)).await.map_err(|error| error.to_string()),
+            Err(error) => Err(error.to_string()),
+        };
+        let (query, mut failure) = match planned {
             Ok(query) => (Some(query), None),
-            Err(error) => (None, Some(error.to_string())),
+            Err(error) => (None, Some(error)),
         };
         let mut opened = Opened::default();
         let mut events = Vec::new();
