@@ -488,12 +488,12 @@ impl Unit {
         let own: Vec<&Coverage> = coverage.iter().filter(|slice| slice.table == self.plan.name()).collect();
         let rows = batch.num_rows();
         if let [slice] = own.as_slice() {
-            return Ok(vec![self.slice(common, &slice.slice, &slice.known, at); rows]);
+            return Ok(vec![self.slice(common, &origin(slice), &slice.known, at); rows]);
         }
         // By the columns that identify slices: their values, and the slice.
         let mut kinds: BTreeMap<Vec<usize>, HashMap<Vec<&str>, u32>> = BTreeMap::new();
         for slice in &own {
-            let number = self.slice(common, &slice.slice, &slice.known, at);
+            let number = self.slice(common, &origin(slice), &slice.known, at);
             let known = slice
                 .known
                 .iter()
@@ -547,7 +547,7 @@ impl Unit {
         let own: Vec<(u32, Option<Lack>)> = own
             .iter()
             .map(|slice| {
-                let number = self.slice(common, &slice.slice, &slice.known, at);
+                let number = self.slice(common, &origin(slice), &slice.known, at);
                 (number, lack(slice).max(of_keys.clone()))
             })
             .collect();
@@ -561,8 +561,9 @@ impl Unit {
             }),
         };
         let lacks = self.tracks.iter().enumerate().map(|(number, track)| {
-            let own = own.iter().find(|(known, _)| *known as usize == number);
-            own.map_or_else(|| gone(track), |(_, lack)| lack.clone())
+            // A slice can be read in several parts.
+            let own = own.iter().filter(|(known, _)| *known as usize == number).map(|(_, lack)| lack.clone());
+            own.max().unwrap_or_else(|| gone(track))
         });
         lacks.collect()
     }
@@ -584,6 +585,14 @@ impl Unit {
 
 fn rows_of(batches: &[RecordBatch]) -> u64 {
     batches.iter().map(|batch| batch.num_rows() as u64).sum()
+}
+
+/// The name of a slice, which does not depend on how it was read: the values that its rows share.
+fn origin(slice: &Coverage) -> String {
+    if slice.known.is_empty() {
+        return slice.slice.clone();
+    }
+    slice.known.iter().map(|(column, value)| format!("{column}={value}")).collect::<Vec<_>>().join(" ")
 }
 
 /// What was missing of a slice.
