@@ -108,7 +108,7 @@ impl Table for World {
                     Answer::Denied => {
                         let warning = Warning {
                             table: "world".to_owned(),
-                            origin: String::new(),
+                            origin: label.clone(),
                             outcome: Outcome::Denied,
                             message: "odd rows are denied".to_owned(),
                             needs: None,

@@ -601,10 +601,12 @@ fn lack(slice: &Coverage) -> Option<Lack> {
         return None;
     }
     let (missing, reason) = match &slice.problem {
-        Some(problem) => (
-            format!("{} {} {}", problem.outcome.name(), problem.origin, problem.needs.as_deref().unwrap_or("")),
-            format!("{}: {}", slice.completeness.name(), problem.message),
-        ),
+        Some(problem) => {
+            // The name of the slice depends on how it was read.
+            let part = problem.origin.strip_prefix(&slice.slice).unwrap_or(&problem.origin);
+            let missing = [problem.outcome.name(), part, problem.needs.as_deref().unwrap_or("")].join(" ");
+            (missing, format!("{}: {}", slice.completeness.name(), problem.message))
+        }
         None => (String::new(), "the query ended before it was read completely".to_owned()),
     };
     let is_temporary = slice.may_change() || slice.problem.is_none();
