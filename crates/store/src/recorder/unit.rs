@@ -65,6 +65,8 @@ pub struct TableReading {
     pub warnings: Vec<Warning>,
     /// Why nothing, or only a part, was recorded.
     pub failure: Option<String>,
+    /// Whether the reading before failed too.
+    pub is_failing: bool,
 }
 
 /// What all tables of a recorder share.
@@ -95,6 +97,7 @@ pub(super) struct Unit {
     /// Why the next reading is late, if it is: writing took long.
     slow: Option<String>,
     is_first: bool,
+    is_failing: bool,
     maintained: Instant,
 }
 
@@ -139,6 +142,7 @@ impl Unit {
             number: 0,
             slow: None,
             is_first: true,
+            is_failing: false,
             maintained: Instant::now(),
             plan,
         }
@@ -169,6 +173,7 @@ impl Unit {
                 // What the store has now is unknown.
                 self.live = None;
                 let reason = format!("it could not be stored: {error}");
+                (recorded.added, recorded.modified, recorded.ended) = (0, 0, 0);
                 recorded.failure = Some(reason.clone());
                 self.same_lack(&Lack::Temporary { missing: "store".to_owned(), reason })
             }
@@ -189,6 +194,7 @@ impl Unit {
             over.extend(track.add(&reading));
         }
         self.is_first = false;
+        recorded.is_failing = std::mem::replace(&mut self.is_failing, recorded.failure.is_some());
         recorded.elapsed = began.elapsed();
         self.slow = (recorded.elapsed > self.plan.every)
             .then(|| format!("reading and writing it took {}", shown(recorded.elapsed)));
