@@ -343,7 +343,7 @@ fn an_object_store_that_refuses_and_throttles_is_survived() {
         env
     };
     let record = |more: &[&str]| {
-        let mut command = host.record(&[&["--dir", "s3://evidence/prod"], more].concat());
+        let mut command = host.record(&[&["--dir", "s3://evidence/prod"][..], more].concat());
         command.envs(env());
         command
     };
