@@ -331,7 +331,7 @@ async fn a_full_disk_is_a_gap_and_recording_goes_on_when_there_is_space() {
 
 #[test]
 fn an_object_store_that_refuses_and_throttles_is_survived() {
-    use indago_testkit::{Effect, Fault, Moto, Rule};
+    use indago_testkit::beds::{Effect, Fault, Moto, Rule};
     let moto = Moto::start().expect("moto");
     moto.seed("import boto3\nboto3.client('s3').create_bucket(Bucket='evidence')").expect("a bucket");
     let fault = Fault::http(moto.url()).expect("a proxy");
