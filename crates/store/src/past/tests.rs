@@ -360,3 +360,62 @@ async fn times_that_were_not_recorded_are_reported() {
     assert_eq!(error.code(), indago_engine::Code::Incomplete);
     assert!(error.to_string().contains("table `things` is not recorded in"), "{error}");
 }
+
+/// Bytes that a query reads.
+async fn bytes(engine: &Engine, sql: &str) -> u64 {
+    let query = engine.query(sql).await.unwrap_or_else(|error| panic!("{sql}: {error}"));
+    query.collect().await.unwrap_or_else(|error| panic!("{sql}: {error}"));
+    query.scans().iter().map(|scan| scan.bytes).sum()
+}
+
+/// Things that live for a while and are then sealed by compaction, a hundred at a time: files differ in time and in keys.
+#[tokio::test(flavor = "multi_thread")]
+async fn times_and_keys_select_the_files_that_are_read() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let archive = Archive::open(&folder.path().to_string_lossy()).await.expect("it opens");
+    let things = Things::new();
+    let spec = things.0.clone();
+    let mut hand = Hand::new(&archive, &spec, "only").await;
+    let start = Timestamp::from_seconds(1_700_000_000);
+    let minute = |minute: i64| Timestamp(start.0 + minute * 60_000_000);
+    for generation in 0..12 {
+        let world = (0..100).map(|id| (generation * 1000 + id, (None, format!("{generation:0>300}"), id))).collect();
+        hand.read(&spec, &world, minute(generation)).await;
+    }
+    let recorded = Recorded::open(archive);
+    let builder = Engine::builder().table(recorded.with_past(Arc::new(things)));
+    let engine = recorded.catalogs().into_iter().fold(builder, indago_engine::EngineBuilder::catalog);
+    let engine = engine.build().await.expect("the engine builds");
+    // The ends of versions are read once.
+    bytes(&engine, "SELECT count(*) FROM history.things").await;
+    for (all, some) in [
+        (
+            "SELECT state FROM history.things".to_owned(),
+            format!("SELECT state FROM things FOR SYSTEM_TIME FROM '{}' TO '{}'", minute(5), minute(6)),
+        ),
+        (
+            "SELECT state FROM history.things".to_owned(),
+            format!(
+                "SELECT state FROM history.things WHERE valid_from <= '{}' AND valid_to > '{}'",
+                minute(5),
+                minute(5)
+            ),
+        ),
+        ("SELECT state FROM history.things".to_owned(), "SELECT state FROM history.things WHERE id = 5050".to_owned()),
+        (
+            "SELECT op, state FROM changes.things".to_owned(),
+            "SELECT op, state FROM changes.things WHERE id = 5050".to_owned(),
+        ),
+        (
+            "SELECT op, state FROM changes.things".to_owned(),
+            format!("SELECT op, state FROM changes.things WHERE at >= '{}'", minute(11)),
+        ),
+        (
+            "SELECT state FROM history.things".to_owned(),
+            format!("SELECT state FROM things FOR SYSTEM_TIME AS OF '{}'", minute(5)),
+        ),
+    ] {
+        let (all, part) = (bytes(&engine, &all).await, bytes(&engine, &some).await);
+        assert!(part > 0 && part * 3 < all, "{some}: {part} of {all} bytes");
+    }
+}
