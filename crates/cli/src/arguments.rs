@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::error::ErrorKind;
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use indago::config::{Period, Size, SqlDialect};
-use indago::table::closest;
+use indago::table::{Timestamp, closest};
 use indago_shell::Format;
 
 /// SQL over this machine, its containers, clusters, cloud accounts and repositories.
@@ -188,6 +188,14 @@ pub(crate) struct Limits {
     pub(crate) dialect: Option<Dialect>,
 }
 
+/// The time whose rows queries read.
+#[derive(Debug, Default, Args)]
+pub(crate) struct Past {
+    /// Read recorded tables as they were at this time: '2026-11-01 03:00', or before now: '-2 hours'
+    #[arg(long, value_name = "TIME", value_parser = point_in_time, allow_hyphen_values = true)]
+    pub(crate) as_of: Option<Timestamp>,
+}
+
 /// Output format of a command.
 #[derive(Debug, Default, Args)]
 #[group(multiple = false)]
@@ -229,6 +237,8 @@ pub(crate) struct Query {
     pub(crate) parquet: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) limits: Limits,
+    #[command(flatten)]
+    pub(crate) past: Past,
     /// Give parameter `$NAME` of the SQL a value; repeatable
     #[arg(long = "param", value_name = "NAME=VALUE", value_parser = parameter)]
     pub(crate) parameters: Vec<(String, String)>,
@@ -295,6 +305,8 @@ pub(crate) struct PackRun {
     pub(crate) output: Output,
     #[command(flatten)]
     pub(crate) limits: Limits,
+    #[command(flatten)]
+    pub(crate) past: Past,
 }
 
 #[derive(Debug, Args)]
@@ -387,6 +399,8 @@ pub(crate) struct Shell {
     pub(crate) output: Output,
     #[command(flatten)]
     pub(crate) limits: Limits,
+    #[command(flatten)]
+    pub(crate) past: Past,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -420,6 +434,14 @@ fn parameter(text: &str) -> Result<(String, String), String> {
         true => Err(format!("`{name}` is not a parameter's name: letters, digits and `_`")),
         false => Ok((name.to_owned(), value.to_owned())),
     }
+}
+
+fn point_in_time(text: &str) -> Result<Timestamp, String> {
+    let now = Timestamp::from(std::time::SystemTime::now());
+    indago::point_in_time(text, now).map_err(|error| match error.help() {
+        Some(help) => format!("{error}; {help}"),
+        None => error.to_string(),
+    })
 }
 
 fn period(text: &str) -> Result<Period, String> {
@@ -509,6 +531,9 @@ mod tests {
             "indago query --format csv --config c --store d --timeout 30s --memory 512MB --strict --stats --dialect datafusion x",
             "indago query -f file.sql --arrow a --parquet p",
             "indago query --param pid=1 --param $name=a=b x",
+            "indago query --as-of 2026-01-01T03:00:00Z x",
+            "indago pack run path --as-of 2026-01-01",
+            "indago shell --as-of 2026-01-01",
             "indago tables --format json",
             "indago tables processes",
             "indago functions",
@@ -533,6 +558,8 @@ mod tests {
             "indago query --param pid x",
             "indago query --param =1 x",
             "indago query --timeout 0s x",
+            "indago query --as-of yesterday x",
+            "indago capture --out dir --as-of 2026-01-01",
             "indago query --memory lots x",
             "indago query -f file x",
             "indago capture",

@@ -8,12 +8,21 @@ use sqlparser::{
         UnaryOperator, Value, ValueWithSpan, Values, WildcardAdditionalOptions, WindowSpec,
         helpers::attached_token::AttachedToken,
     },
-    tokenizer::Span,
+    keywords::Keyword,
+    tokenizer::{Span, Token},
 };
 
 /// A value without a position in the user's text.
 pub fn value(value: Value) -> Expr {
     Expr::Value(ValueWithSpan { value, span: Span::empty() })
+}
+
+/// The keyword that an unquoted word is.
+pub(crate) fn keyword(token: &Token) -> Keyword {
+    match token {
+        Token::Word(word) if word.quote_style.is_none() => word.keyword,
+        _ => Keyword::NoKeyword,
+    }
 }
 
 /// `'text'`

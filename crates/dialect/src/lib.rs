@@ -25,6 +25,7 @@ mod names;
 mod parser;
 mod plan;
 mod rewrite;
+mod system_time;
 #[cfg(test)]
 mod tests;
 mod value;
@@ -53,6 +54,7 @@ pub use plan::{
     walk::{each_node, plans_down, plans_up},
 };
 pub use rewrite::{ComparedText, DialectError, Mismatch, Rewritten, lists_tables, rewrite};
+pub use system_time::SystemTime;
 pub use value::real_to_text;
 pub use walk::{any_expr, visit, visit_mut, visit_query_mut};
 

@@ -11,7 +11,10 @@ use sqlparser::{
     tokenizer::{Location, Span, Token, TokenWithSpan, Tokenizer, TokenizerError, Word},
 };
 
-use crate::{build, functions};
+use crate::{
+    build::{self, keyword},
+    functions, system_time,
+};
 
 /// The largest nesting depth of expressions, as in SQLite.
 const DEEPEST_EXPRESSION: usize = 1000;
@@ -159,9 +162,11 @@ fn one_statement(
     tokens: Vec<TokenWithSpan>,
     dialect: Dialect,
 ) -> Result<Statement, datafusion::common::DataFusionError> {
+    let (tokens, clauses) = system_time::cut(tokens, grammar(dialect), DEEPEST_NESTING)?;
     let mut parser =
         DFParserBuilder::new(tokens).with_dialect(grammar(dialect)).with_recursion_limit(DEEPEST_NESTING).build()?;
-    let statement = parser.parse_statement()?;
+    let mut statement = parser.parse_statement()?;
+    clauses.attach(&mut statement)?;
     match parser.parser.peek_token_ref() {
         TokenWithSpan { token: Token::EOF, .. } => Ok(statement),
         other => {
@@ -255,13 +260,6 @@ pub fn lowercase_start(message: &str) -> String {
             first.to_lowercase().chain(characters).collect()
         }
         _ => message.to_owned(),
-    }
-}
-
-fn keyword(token: &Token) -> Keyword {
-    match token {
-        Token::Word(word) if word.quote_style.is_none() => word.keyword,
-        _ => Keyword::NoKeyword,
     }
 }
 

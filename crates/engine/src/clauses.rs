@@ -14,7 +14,7 @@ use datafusion::sql::sqlparser::ast::{
     OrderByOptions, PipeOperator, Query, Select, SelectFlavor, SelectItem, SetExpr, TableAlias, TableAliasColumnDef,
     TableFactor, TableFunctionArgs, Visitor, WildcardAdditionalOptions, WindowSpec, WindowType, With,
 };
-use indago_dialect::{any_expr, visit};
+use indago_dialect::{SystemTime, any_expr, visit};
 
 use crate::sql;
 
@@ -163,7 +163,9 @@ impl Visitor for Clauses<'_> {
                 index_hints,
             } => {
                 table_alias(alias.as_ref())?;
-                refuse(version.is_some(), "AS OF")?;
+                // `past.rs` does those that it knows.
+                let is_unknown = |version| SystemTime::of(version).is_none();
+                refuse(version.as_ref().is_some_and(is_unknown), VERSION)?;
                 refuse(sample.is_some(), "TABLESAMPLE")?;
                 refuse(!with_hints.is_empty(), "a table hint")?;
                 refuse(!index_hints.is_empty(), "an index hint")?;
@@ -265,6 +267,7 @@ impl Clauses<'_> {
 }
 
 const QUALIFIED: &str = "a qualified name of a table function";
+const VERSION: &str = "a version of a table that is not `FOR SYSTEM_TIME`";
 const OUTSIDE: &str = "a named window outside the SELECT list";
 
 fn names_window(expr: &Expr) -> bool {
@@ -388,10 +391,14 @@ mod tests {
             ),
             (&ClickHouseDialect {}, "GLOBAL JOIN", "SELECT a FROM t GLOBAL JOIN u ON t.a = u.a"),
             (&ClickHouseDialect {}, "GLOBAL JOIN", "SELECT a FROM (t GLOBAL JOIN u ON t.a = u.a)"),
-            (&BigQueryDialect {}, "AS OF", "SELECT a FROM t FOR SYSTEM_TIME AS OF '2024-01-01'"),
-            (&DatabricksDialect {}, "AS OF", "SELECT a FROM t TIMESTAMP AS OF '2024-01-01'"),
-            (&DatabricksDialect {}, "AS OF", "SELECT a FROM t VERSION AS OF 2"),
-            (&SnowflakeDialect {}, "AS OF", "SELECT a FROM t AT(TIMESTAMP => '2024-01-01')"),
+            (&DatabricksDialect {}, VERSION, "SELECT a FROM t TIMESTAMP AS OF '2024-01-01'"),
+            (&DatabricksDialect {}, VERSION, "SELECT a FROM t VERSION AS OF 2"),
+            (&SnowflakeDialect {}, VERSION, "SELECT a FROM t AT(TIMESTAMP => '2024-01-01')"),
+            (
+                &SnowflakeDialect {},
+                VERSION,
+                "SELECT a FROM t CHANGES(INFORMATION => DEFAULT) AT(TIMESTAMP => 'a') END(TIMESTAMP => 'b')",
+            ),
             (&PostgreSqlDialect {}, "TABLESAMPLE", "SELECT a FROM t TABLESAMPLE BERNOULLI (1)"),
             (&SnowflakeDialect {}, "TABLESAMPLE", "SELECT a FROM (SELECT 1 AS a) AS t SAMPLE (1)"),
             (&MsSqlDialect {}, "a table hint", "SELECT a FROM t WITH (NOLOCK)"),

@@ -115,8 +115,8 @@ impl Code {
                 it to a table that has such values."
             }
             Code::NoPast => {
-                "The query is as of a past time, and a table that it reads has only its present state: remove that \
-                table from the query, or query the present."
+                "The query is as of a past time, and a table or function that it reads has only its present state: \
+                remove it from the query, or query the present. Tables that are recorded have a past."
             }
             Code::File => "A file that the query names cannot be read; the message names it and the reason.",
             Code::Parameter => {
@@ -229,11 +229,17 @@ impl Error {
         let (what, them) = if tables.len() == 1 { ("table", "it") } else { ("tables", "them") };
         let message = format!("no past data for {what} {names}: only the present can be read");
         let mut error = Error::new(Code::NoPast, message)
-            .with_help(format!("remove {them} from the query, or query the present; stored rows are of one time only"));
+            .with_help(format!("remove {them} from the query, or query the present; recorded tables have a past"));
         if let [only] = tables {
             error.0.table = Some((only.clone(), None));
         }
         error
+    }
+
+    /// The query is as of a past time, and calls a function that reads the present.
+    pub(crate) fn no_past_of_function(name: &str) -> Self {
+        Error::new(Code::NoPast, format!("no past data for function `{name}`: it reads the present only"))
+            .with_help("remove it from the query, or query the present")
     }
 
     /// A catalog did not respond within the timeout.

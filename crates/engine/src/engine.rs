@@ -11,17 +11,18 @@ use datafusion::execution::SessionStateBuilder;
 use datafusion::execution::TaskContext;
 use datafusion::execution::runtime_env::RuntimeEnvBuilder;
 use datafusion::logical_expr::{
-    AggregateUDF, DdlStatement, EmptyRelation, LogicalPlan, PlanType, ScalarUDF, StringifiedPlan,
+    AggregateUDF, DdlStatement, EmptyRelation, Expr, LogicalPlan, PlanType, ScalarUDF, StringifiedPlan,
 };
 use datafusion::physical_optimizer::PhysicalOptimizerRule;
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::prelude::{SessionConfig, SessionContext};
+use datafusion::sql::sqlparser::ast;
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
-use indago_dialect::{Dialect, Interrupt, Rewritten};
+use indago_dialect::{Dialect, Interrupt, NoNames, Rewritten, SystemTime};
 use indago_table::{
-    CatalogRef, Error as TableError, EventLimits, EventSource, Events, FunctionRef, Reader, Sys, TableRef, Timestamp,
-    Warning,
+    CatalogRef, Error as TableError, EventLimits, EventSource, Events, FunctionRef, Period, Reader, Sys, TableRef,
+    Timestamp, Warning,
 };
 
 use crate::absent::{Absent, WhyAbsent};
@@ -35,9 +36,10 @@ use crate::memory::{Kept, QueryMemory};
 use crate::meta;
 use crate::names::{self, FoundName, Known, OpenLookups};
 use crate::parameters::{self, Parameters};
-use crate::past;
+use crate::past::{self, Scans, Time};
 use crate::planner::{self, Planner};
 use crate::planning::{self, Planning};
+use crate::point_in_time;
 use crate::provider::Provider;
 use crate::query::{Query, QueryOptions, distinct_columns};
 use crate::reading::{self, Calls, Read};
@@ -434,6 +436,17 @@ impl Engine {
         self.state().listeners.tables().for_each(|table| table.forget(consumer));
     }
 
+    /// Makes all queries of this session read tables as they were at this time, unless they have a time of their own; the
+    /// same as `SET indago.as_of`. `None` is the present.
+    pub fn set_as_of(&self, moment: Option<Timestamp>) {
+        *self.0.registry.as_of.lock() = moment;
+    }
+
+    /// The past time that the queries of this session read.
+    pub fn as_of(&self) -> Option<Timestamp> {
+        *self.0.registry.as_of.lock()
+    }
+
     /// The engine for another session: the same tables, functions, limits and rate limits, and a copy of the current
     /// views. Views created in it are its own, and so is the last query in `engine_warnings`, `engine_scans` and
     /// `engine_coverage`.
@@ -463,8 +476,10 @@ impl Engine {
         let mut known = Known::of(&self.0.registry, self.state().clock.now(), OpenLookups::default());
         let (parsed, named) = self.parse(&sql, &Parameters::new())?;
         let is_of_catalogs = !self.state().catalogs.is_empty() && !known.unknown(&named).is_empty();
-        if is_of_catalogs || table_functions::calls(&parsed.statement, self.0.registry.table_functions.as_ref()) {
-            // It is planned when a query reads it, so the engine can start without the catalog or file.
+        let calls = || table_functions::calls(&parsed.statement, self.0.registry.table_functions.as_ref());
+        if is_of_catalogs || !named.moved.is_empty() || calls() {
+            // It is planned when a query reads it, so the engine can start without the catalog or file, and `-2 hours` is
+            // before that query.
             self.0.registry.add_catalog_view(name, CatalogView { sql: sql.into(), many: named.many });
             return Ok(());
         }
@@ -527,6 +542,13 @@ impl Engine {
         known: &mut Known,
     ) -> Result<(LogicalPlan, Written)> {
         let (mut statement, named) = self.parse(sql, parameters)?;
+        if let Some(setting) = past::setting(&statement.statement) {
+            let time = match setting {
+                Some(time) => Some(self.time_of(&time, known.now()).await.map_err(|error| error.in_sql(sql))?),
+                None => None,
+            };
+            return Ok((nothing(), Written { as_of: Some(time), ..Written::default() }));
+        }
         let functions = self.0.registry.table_functions.as_ref();
         table_functions::replace(&mut statement.statement, functions, sql, &mut known.called)?;
         let views = known.learn(&named).await.map_err(|error| error.in_sql(sql))?;
@@ -540,6 +562,12 @@ impl Engine {
         for (name, view) in views {
             self.plan_view(name, view, known).await?;
         }
+        for moved in &named.moved {
+            let place = moved.table.0.last().and_then(|table| diagnostic::place_of_word(sql, table));
+            let time = self.time(&moved.time, known.now()).await;
+            let done = time.and_then(|time| known.move_table(moved, time));
+            done.map_err(|error| error.at(place).in_sql(sql))?;
+        }
         let aliases = statement.aliases();
         let before = statement.statement.to_string();
         let Rewritten { statement, mismatches } = indago_dialect::rewrite(statement, known).map_err(|error| {
@@ -552,7 +580,64 @@ impl Engine {
         let after = statement.to_string();
         let plan = known.state().statement_to_plan(statement).await.map_err(|error| known.error(&error, sql))?;
         verify::plan_of_statement(&plan).map_err(|error| known.error(&error, sql))?;
-        Ok((plan, Written { rewritten: (before != after).then_some(after), aliases, many: named.many }))
+        let rewritten = (before != after).then_some(after);
+        Ok((plan, Written { rewritten, aliases, many: named.many, as_of: None }))
+    }
+
+    /// The time of a `FOR SYSTEM_TIME`.
+    async fn time(&self, time: &SystemTime, now: Timestamp) -> Result<Time> {
+        let (start, end, is_closed) = match time {
+            SystemTime::AsOf(time) => return self.time_of(time, now).await.map(Time::AsOf),
+            SystemTime::All => return Ok(Time::In(Period::default())),
+            SystemTime::FromTo(start, end) => (start, end, false),
+            SystemTime::Between(start, end) => (start, end, true),
+        };
+        let from = self.time_of(start, now).await?;
+        let last = self.time_of(end, now).await?;
+        let to = Timestamp(last.0.saturating_add(i64::from(is_closed)));
+        if to <= from {
+            let error = Error::new(Code::Plan, format!("the period is empty: it ends at {last} and starts at {from}"));
+            return Err(error.with_help("write the earlier time first"));
+        }
+        Ok(Time::In(Period { from: Some(from), to: Some(to) }))
+    }
+
+    /// The point in time that a constant expression has.
+    async fn time_of(&self, expr: &ast::Expr, now: Timestamp) -> Result<Timestamp> {
+        if let ast::Expr::Value(value) = expr
+            && let ast::Value::SingleQuotedString(text) = &value.value
+        {
+            return point_in_time::point_in_time(text, now);
+        }
+        let sql = format!("SELECT {expr}");
+        let statement = indago_dialect::parse(&sql, self.dialect()).ok().and_then(|mut parsed| parsed.pop());
+        let variable = || {
+            let error = Error::new(Code::Plan, format!("the point in time `{expr}` is not a constant"));
+            error.with_help("write a text such as '2026-11-01 03:00' or '-2 hours', or `now() - INTERVAL '3 days'`")
+        };
+        let Rewritten { statement, .. } =
+            indago_dialect::rewrite(statement.ok_or_else(variable)?, &NoNames).map_err(|_| variable())?;
+        let mut state = self.0.registry.state();
+        Interrupt::at(now.0).begin(&mut state);
+        let plan = state.statement_to_plan(statement).await.map_err(|error| match expr {
+            // Probably a text without quotes.
+            ast::Expr::Identifier(_) | ast::Expr::CompoundIdentifier(_) => variable(),
+            _ => self.error(&error, &sql),
+        })?;
+        verify::plan(&plan).map_err(|error| self.error(&error, &sql))?;
+        let plan = state.optimize(&plan).map_err(|error| self.error(&error, &sql))?;
+        match &plan {
+            LogicalPlan::Projection(projection) if matches!(*projection.input, LogicalPlan::EmptyRelation(_)) => {
+                match projection.expr.as_slice() {
+                    [expr] => match expr.clone().unalias() {
+                        Expr::Literal(value, _) => point_in_time::of_scalar(&value, now),
+                        _ => Err(variable()),
+                    },
+                    _ => Err(variable()),
+                }
+            }
+            _ => Err(variable()),
+        }
     }
 
     /// Plans a view over tables of catalogs, for one query.
@@ -573,9 +658,6 @@ impl Engine {
 
     /// Creates or drops a view.
     async fn change_views(&self, plan: LogicalPlan, sql: &str, many: usize, known: &Known) -> Result<LogicalPlan> {
-        let nothing = || {
-            LogicalPlan::EmptyRelation(EmptyRelation { produce_one_row: false, schema: Arc::new(DFSchema::empty()) })
-        };
         match &plan {
             LogicalPlan::Ddl(DdlStatement::CreateView(view)) => {
                 let name = view.name.table();
@@ -634,10 +716,18 @@ impl Engine {
             }
             plan => plan,
         };
-        let logical = match options.as_of {
-            Some(moment) => {
-                past::as_of(logical, moment, Timestamp(interrupt.moment())).map_err(|e| known.error(&e, sql))?
+        if let Some(moment) = written.as_of {
+            if options.consumer.is_some() {
+                // A consumer's queries share their session with those of others.
+                let error = Error::new(Code::Unsupported, "`SET` and `RESET` are not supported in scheduled queries");
+                return Err(error.with_help("write FOR SYSTEM_TIME AS OF after the tables").in_sql(sql));
             }
+            self.set_as_of(moment);
+        }
+        let functions = &self.0.registry.functions;
+        let logical = match options.as_of.or_else(|| self.as_of()) {
+            Some(moment) => past::as_of(logical, moment, known.now(), functions, Scans::OfQuery)
+                .map_err(|error| known.error(&error, sql))?,
             None => logical,
         };
         let mut state = self.0.registry.context.state();
@@ -645,14 +735,7 @@ impl Engine {
         read.enter(&mut state);
         interrupt.begin(&mut state);
         let logical = state.optimize(&logical).map_err(|error| known.error(&error, sql))?;
-        let calls =
-            Calls::find(&logical, &self.0.registry.functions, read).map_err(|error| known.error(&error, sql))?;
-        if options.as_of.is_some()
-            && let [(function, _), ..] = calls.functions.as_slice()
-        {
-            let message = format!("no past data for function `{}`: it reads the present only", function.spec().name);
-            return Err(Error::new(Code::NoPast, message).with_help("remove it from the query, or query the present"));
-        }
+        let calls = Calls::find(&logical, functions, read).map_err(|error| known.error(&error, sql))?;
         let physical = state.query_planner().create_physical_plan(&logical, &state).await;
         let physical = physical.map_err(|error| known.error(&error, sql))?;
         Ok(Planned { logical, physical, written, calls, warnings: known.warnings })
@@ -677,6 +760,11 @@ impl Engine {
     }
 }
 
+/// The plan of a statement that has had its effect.
+fn nothing() -> LogicalPlan {
+    LogicalPlan::EmptyRelation(EmptyRelation { produce_one_row: false, schema: Arc::new(DFSchema::empty()) })
+}
+
 struct Planned {
     logical: LogicalPlan,
     physical: Arc<dyn ExecutionPlan>,
@@ -687,6 +775,7 @@ struct Planned {
 }
 
 /// The text of a statement.
+#[derive(Default)]
 struct Written {
     /// The SQL as rewritten by the dialect, if it differs.
     rewritten: Option<String>,
@@ -694,6 +783,8 @@ struct Written {
     aliases: Vec<String>,
     /// How many tables it reads.
     many: usize,
+    /// The time that it sets for the session.
+    as_of: Option<Option<Timestamp>>,
 }
 
 /// The last physical rule: equal scans become one shared scan.

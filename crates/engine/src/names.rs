@@ -20,17 +20,18 @@ use datafusion::execution::SessionState;
 use datafusion::logical_expr::{LogicalPlan, TableType};
 use futures::stream::{self, FuturesUnordered, StreamExt};
 use indago_dialect::NamedColumn;
-use indago_table::{CatalogContext, CatalogRef, ColumnSpec, Error as TableError, TableRef, Timestamp, Warning};
+use indago_table::{CatalogContext, CatalogRef, ColumnSpec, Error as TableError, Past, TableRef, Timestamp, Warning};
 use parking_lot::Mutex;
 
-use crate::diagnostic::{Code, Error, Result};
+use crate::diagnostic::{self, Code, Error, Result};
 use crate::functions;
+use crate::past::{self, Scans, Time};
 use crate::provider::Provider;
 use crate::registry::{CatalogView, Registry};
 use crate::state::EngineState;
 use crate::table_functions::Called;
 use crate::translate::{Names, translate};
-use crate::verify::{Name, Named};
+use crate::verify::{Moved, Name, Named};
 
 /// The most names that are looked up in catalogs concurrently.
 const AT_ONCE: usize = 32;
@@ -142,6 +143,8 @@ pub(crate) struct Known {
     found: BTreeMap<String, TableRef>,
     /// Tables of functions that the query calls in FROM.
     pub(crate) called: Vec<Called>,
+    /// Tables with `FOR SYSTEM_TIME`, by the names that stand for them, and the time that is read.
+    moved: BTreeMap<String, (TableRef, Option<Timestamp>)>,
     /// Views over these tables.
     views: BTreeMap<String, Arc<dyn TableProvider>>,
     /// Views that are being planned.
@@ -163,6 +166,7 @@ impl Known {
             lookups,
             found: BTreeMap::new(),
             called: Vec::new(),
+            moved: BTreeMap::new(),
             views: BTreeMap::new(),
             open: Vec::new(),
             looked_up: BTreeSet::new(),
@@ -175,9 +179,9 @@ impl Known {
         self.registry.engine.catalogs.clone()
     }
 
-    /// Whether the query uses tables of catalogs or of functions in FROM.
+    /// Whether the query uses tables of catalogs, of functions in FROM, or with `FOR SYSTEM_TIME`.
     pub(crate) fn uses_catalogs(&self) -> bool {
-        !self.found.is_empty() || !self.called.is_empty() || !self.views.is_empty()
+        !self.found.is_empty() || !self.called.is_empty() || !self.views.is_empty() || !self.moved.is_empty()
     }
 
     /// The name as it is looked up: without the default catalog and schema.
@@ -292,7 +296,54 @@ impl Known {
     /// A table of the engine or of a catalog.
     fn table(&self, name: &str) -> Option<TableRef> {
         let called = || self.called.iter().find(|call| call.name == name).map(|call| call.table.clone());
-        self.registry.table(name).or_else(|| self.found.get(name).cloned()).or_else(called)
+        let moved = || self.moved.get(name).map(|(table, _)| table.clone());
+        self.registry.table(name).or_else(|| self.found.get(name).cloned()).or_else(called).or_else(moved)
+    }
+
+    /// Adds a table with `FOR SYSTEM_TIME`, under the name that stands for it.
+    pub(crate) fn move_table(&mut self, moved: &Moved, time: Time) -> Result<()> {
+        let name = self.own(&moved.table);
+        let no_past = || Error::no_past(std::slice::from_ref(&name));
+        if let Some(table) = forms(&name).find_map(|form| self.table(&form)) {
+            match table.spec().past {
+                Past::Kept => {}
+                Past::Nothing => return Err(no_past()),
+                Past::Timeless => {
+                    let message = format!("table `{name}` does not depend on time");
+                    return Err(Error::new(Code::NoPast, message).with_help("remove FOR SYSTEM_TIME"));
+                }
+            }
+            let (table, as_of) = match time {
+                Time::AsOf(moment) => (table, Some(moment)),
+                Time::In(period) => (table.versions(period).ok_or_else(no_past)?, None),
+            };
+            self.moved.insert(moved.name.clone(), (table, as_of));
+            return Ok(());
+        }
+        let is_about_tables = name.starts_with("information_schema.") || indago_dialect::lists_tables(&name);
+        let view = match forms(&name).find_map(|form| self.provider(&form)) {
+            Some(provider) => provider.get_logical_plan().map(std::borrow::Cow::into_owned).ok_or_else(no_past)?,
+            None if is_about_tables => return Err(no_past()),
+            None => {
+                let names = indago_dialect::Names::tables(self);
+                return Err(diagnostic::no_table(&name, self.registry.why_absent(&name), &names));
+            }
+        };
+        let Time::AsOf(moment) = time else {
+            let message = format!("`{name}` is a view, which has no versions of its own");
+            let error = Error::new(Code::Unsupported, message);
+            return Err(error.with_help("write FOR SYSTEM_TIME after the tables of its query"));
+        };
+        let functions = &self.registry.functions;
+        let view = past::as_of(view, moment, self.context.moment, functions, Scans::OfView);
+        let view = view.map_err(|error| self.error(&error, ""))?;
+        self.views.insert(moved.name.clone(), Arc::new(ViewTable::new(view, None)));
+        Ok(())
+    }
+
+    /// The timestamp of the query.
+    pub(crate) fn now(&self) -> Timestamp {
+        self.context.moment
     }
 
     fn provider(&self, name: &str) -> Option<Arc<dyn TableProvider>> {
@@ -313,6 +364,10 @@ impl Known {
         let mut tables: BTreeMap<String, Arc<dyn TableProvider>> = self.views.clone();
         tables.extend(self.found.iter().map(|(name, table)| (name.clone(), provider(table))));
         tables.extend(self.called.iter().map(|call| (call.name.clone(), provider(&call.table))));
+        let moved = |table: &TableRef, as_of| Provider { as_of, ..Provider::new(engine.clone(), table.clone()) };
+        tables.extend(
+            self.moved.iter().map(|(name, (table, as_of))| (name.clone(), Arc::new(moved(table, *as_of)) as _)),
+        );
         names.retain(|name, _| !name.contains('.'));
         let catalogs = over(&state, |base| CatalogSchema { base, tables, names, search: None });
         state.register_catalog_list(catalogs);
@@ -428,7 +483,8 @@ pub(crate) fn over(
     let mut schema = schema(base.unwrap_or_else(|| Arc::new(MemorySchemaProvider::new())));
     let mut others: BTreeMap<String, Arc<MemorySchemaProvider>> = BTreeMap::new();
     schema.tables.retain(|name, table| {
-        let Some((other, name)) = name.split_once('.') else { return true };
+        // The name of a table with FOR SYSTEM_TIME is not qualified.
+        let Some((other, name)) = name.split_once('.').filter(|(schema, _)| !schema.contains(' ')) else { return true };
         let other = others.entry(other.to_owned()).or_default();
         other.register_table(name.to_owned(), table.clone()).expect("the names of a schema are distinct");
         false

@@ -1,23 +1,89 @@
 //! Reading tables as they were at a past time.
 
-use datafusion::common::tree_node::Transformed;
-use datafusion::common::{DataFusionError, Result};
-use datafusion::logical_expr::LogicalPlan;
-use indago_dialect::plans_down;
-use indago_table::{Past, Timestamp};
+use std::sync::Arc;
 
-use crate::diagnostic::{Code, Error};
+use datafusion::catalog::default_table_source::DefaultTableSource;
+use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
+use datafusion::common::{DataFusionError, Result, TableReference};
+use datafusion::logical_expr::logical_plan::TableScanBuilder;
+use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, TableScan};
+use datafusion::sql::parser::{ResetStatement, Statement as Parsed};
+use datafusion::sql::sqlparser::ast::{Expr as SqlExpr, ObjectName, Set, Statement, Value};
+use indago_dialect::plans_down;
+use indago_table::{FunctionRef, Past, Period, Timestamp};
+
+use crate::diagnostic::Error;
+use crate::point_in_time::not_after;
 use crate::provider::{Provider, our_scan, with_provider};
+
+/// The part of a table's past that a query reads.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Time {
+    /// The rows at a time.
+    AsOf(Timestamp),
+    /// The versions of rows that existed in a period.
+    In(Period),
+}
+
+/// A session's setting: `SET indago.as_of = time`, or `RESET indago.as_of` without a time.
+pub(crate) type Setting = Option<SqlExpr>;
+
+/// The setting that a statement changes.
+pub(crate) fn setting(statement: &Parsed) -> Option<Setting> {
+    match statement {
+        Parsed::Statement(statement) => match statement.as_ref() {
+            Statement::Set(set) => assigned(set),
+            _ => None,
+        },
+        Parsed::Reset(ResetStatement::Variable(name)) if is_as_of(name) => Some(None),
+        _ => None,
+    }
+}
+
+/// The value of `SET indago.as_of = value`. NULL and DEFAULT reset it.
+pub(crate) fn assigned(set: &Set) -> Option<Setting> {
+    match set {
+        Set::SingleAssignment { scope: None, hivevar: false, variable, values } if is_as_of(variable) => {
+            let [value] = values.as_slice() else { return None };
+            let is_default = match value {
+                SqlExpr::Value(value) => value.value == Value::Null,
+                SqlExpr::Identifier(word) => word.quote_style.is_none() && word.value.eq_ignore_ascii_case("default"),
+                _ => false,
+            };
+            Some((!is_default).then(|| value.clone()))
+        }
+        _ => None,
+    }
+}
+
+fn is_as_of(name: &ObjectName) -> bool {
+    name.to_string().eq_ignore_ascii_case("indago.as_of")
+}
+
+/// Which scans of a plan get a time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Scans {
+    /// Those of a complete query.
+    OfQuery,
+    /// Those of a view, next to which the query may read the same tables at other times.
+    OfView,
+}
 
 /// The same plan over tables as they were at a past time, including those of views and subqueries. A scan that already
 /// has a time keeps it.
-pub(crate) fn as_of(plan: LogicalPlan, moment: Timestamp, now: Timestamp) -> Result<LogicalPlan> {
-    if moment > now {
-        let error = Error::new(Code::Plan, format!("{moment} is in the future"));
-        return Err(own(error.with_help("use a timestamp in the past")));
-    }
-    let mut without: Vec<String> = Vec::new();
+pub(crate) fn as_of(
+    plan: LogicalPlan,
+    moment: Timestamp,
+    now: Timestamp,
+    functions: &[FunctionRef],
+    scans: Scans,
+) -> Result<LogicalPlan> {
+    not_after(moment, now).map_err(own)?;
+    let (mut without, mut calls): (Vec<String>, Vec<&str>) = (Vec::new(), Vec::new());
     let moved = plans_down(plan, &mut |node| {
+        if !functions.is_empty() {
+            find_calls(&node, functions, &mut calls)?;
+        }
         let Some((scan, provider)) = our_scan(&node).filter(|(_, provider)| provider.as_of.is_none()) else {
             return Ok(Transformed::no(node));
         };
@@ -27,9 +93,43 @@ pub(crate) fn as_of(plan: LogicalPlan, moment: Timestamp, now: Timestamp) -> Res
             Past::Nothing if !without.iter().any(|name| *name == spec.name) => without.push(spec.name.to_string()),
             Past::Nothing | Past::Kept => {}
         }
-        Ok(Transformed::yes(with_provider(scan, Provider { as_of: Some(moment), ..provider })))
+        let provider = Provider { as_of: Some(moment), ..provider };
+        Ok(Transformed::yes(match scans {
+            Scans::OfQuery => with_provider(scan, provider),
+            Scans::OfView => renamed(scan, provider, moment)?,
+        }))
     })?;
-    if without.is_empty() { Ok(moved.data) } else { Err(own(Error::no_past(&without))) }
+    match (without.is_empty(), calls.first()) {
+        (false, _) => Err(own(Error::no_past(&without))),
+        (true, Some(function)) => Err(own(Error::no_past_of_function(function))),
+        (true, None) => Ok(moved.data),
+    }
+}
+
+/// Functions that read know the present only.
+fn find_calls<'f>(node: &LogicalPlan, functions: &'f [FunctionRef], calls: &mut Vec<&'f str>) -> Result<()> {
+    let found = node.apply_expressions(|expr| {
+        expr.apply(|part| {
+            if let Expr::ScalarFunction(call) = part {
+                let names = functions.iter().map(|function| function.spec().name);
+                calls.extend(names.filter(|name| *name == call.name()));
+            }
+            Ok(TreeNodeRecursion::Continue)
+        })
+    });
+    found.map(drop)
+}
+
+/// The scan under a name of its own, because DataFusion takes two scans for equal if their tables have one name.
+fn renamed(scan: &TableScan, provider: Provider, moment: Timestamp) -> Result<LogicalPlan> {
+    let name = TableReference::bare(format!("{} AS OF {moment}", scan.table_name));
+    let source = Arc::new(DefaultTableSource::new(Arc::new(provider)));
+    let moved = TableScanBuilder::new(name, source)
+        .with_projection(scan.projection.clone())
+        .with_filters(scan.filters.clone())
+        .with_fetch(scan.fetch)
+        .build()?;
+    LogicalPlanBuilder::from(LogicalPlan::TableScan(moved)).alias(scan.table_name.clone())?.build()
 }
 
 fn own(error: Error) -> DataFusionError {

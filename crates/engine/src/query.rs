@@ -197,6 +197,10 @@ impl Query {
     pub fn needs(&self) -> Vec<(TableRef, &'static str)> {
         let mut needs: Vec<(TableRef, &'static str)> = Vec::new();
         crate::exec::scans(&self.plan, &mut |scan| {
+            // What was recorded needs no permission.
+            if scan.request.as_of.is_some() {
+                return;
+            }
             let spec = scan.table().spec();
             let columns = scan.shared_request().1.needs();
             let of_columns = columns.iter().flat_map(|column| spec.columns[*column].needs.iter());

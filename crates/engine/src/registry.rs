@@ -10,7 +10,7 @@ use datafusion::logical_expr::{LogicalPlan, TableType};
 use datafusion::prelude::SessionContext;
 use futures::FutureExt as _;
 use indago_dialect::Dialect;
-use indago_table::{FunctionRef, TableRef, closest};
+use indago_table::{FunctionRef, TableRef, Timestamp, closest};
 use parking_lot::Mutex;
 
 use crate::absent::{Absent, WhyAbsent};
@@ -31,6 +31,8 @@ pub(crate) struct Registry {
     pub(crate) functions: Vec<FunctionRef>,
     /// Views over tables of catalogs.
     catalog_views: Mutex<BTreeMap<String, CatalogView>>,
+    /// The past time that the session's queries read.
+    pub(crate) as_of: Mutex<Option<Timestamp>>,
 }
 
 /// A view over tables of catalogs.
@@ -63,7 +65,8 @@ impl Registry {
         functions: Vec<FunctionRef>,
     ) -> Self {
         let catalog_views = Mutex::default();
-        Registry { engine, context, tables, absent, dialect, table_functions, functions, catalog_views }
+        let as_of = Mutex::default();
+        Registry { engine, context, tables, absent, dialect, table_functions, functions, catalog_views, as_of }
     }
 
     /// The same tables and views in another session.
@@ -78,6 +81,7 @@ impl Registry {
             table_functions: self.table_functions.clone(),
             functions: self.functions.clone(),
             catalog_views,
+            as_of: Mutex::new(*self.as_of.lock()),
         }
     }
 

@@ -12,12 +12,13 @@ use datafusion::common::{DataFusionError, Result};
 use datafusion::logical_expr::{DdlStatement, LogicalPlan};
 use datafusion::sql::parser::Statement as Parsed;
 use datafusion::sql::sqlparser::ast::{
-    Expr, FunctionArg, FunctionArgExpr, ObjectName, ObjectNamePart, ObjectType, Query, Select, SetExpr, Statement,
-    TableFactor, TableFunctionArgs, Value, ValueWithSpan, Visitor, VisitorMut, With,
+    Expr, FunctionArg, FunctionArgExpr, Ident, ObjectName, ObjectNamePart, ObjectType, Query, Select, SetExpr,
+    Statement, TableFactor, TableFunctionArgs, Value, ValueWithSpan, Visitor, VisitorMut, With,
 };
-use indago_dialect::{each_node, visit, visit_mut, visit_query_mut};
+use indago_dialect::{SystemTime, build, each_node, visit, visit_mut, visit_query_mut};
 
 use crate::diagnostic::{Code, Error};
+use crate::past;
 use crate::sql;
 
 /// The most nodes in a plan. A query of that size takes seconds to plan.
@@ -39,6 +40,7 @@ pub(crate) fn statement(statement: &Parsed) -> std::result::Result<(), Error> {
             Parsed::Statement(statement) => only_reads(statement, false),
             other => ControlFlow::Break(first_word(other)),
         },
+        Parsed::Reset(_) if past::setting(statement).is_some() => ControlFlow::Continue(()),
         other @ (Parsed::CreateExternalTable(_) | Parsed::CopyTo(_) | Parsed::Reset(_)) => {
             ControlFlow::Break(first_word(other))
         }
@@ -73,6 +75,7 @@ impl Visitor for OnlyReads {
             Statement::CreateView(_) | Statement::Drop { object_type: ObjectType::View, .. } if names_view => {
                 ControlFlow::Continue(())
             }
+            Statement::Set(set) if names_view && past::assigned(set).is_some() => ControlFlow::Continue(()),
             other => ControlFlow::Break(first_word(other)),
         }
     }
@@ -103,7 +106,10 @@ fn not_run(what: &str) -> Error {
              `.output FILE`"
         }
         "COPY" | "UNLOAD" => "save rows with `--parquet FILE`, `--arrow FILE`, or in the shell with `.output FILE`",
-        "SET" | "RESET" | "PRAGMA" => "settings are in the configuration, and in options such as `--timeout`",
+        "SET" | "RESET" | "PRAGMA" => {
+            "settings are in the configuration, and in options such as `--timeout`; only `SET indago.as_of = '-2 hours'` \
+             and `RESET indago.as_of` are statements"
+        }
         "ATTACH" => "read captured tables with `--store DIR`",
         "BEGIN" | "START" | "COMMIT" | "END" | "ROLLBACK" | "SAVEPOINT" | "RELEASE" => "run the `SELECT` by itself",
         _ => "read with `SELECT`; to change a system, use its own tools",
@@ -111,7 +117,7 @@ fn not_run(what: &str) -> Error {
     Error::new(Code::Unsupported, format!("`{what}` is not supported: Indago only reads")).with_help(help)
 }
 
-/// Finds the tables that a statement names. Refuses a statement that reads too many. Each use of a WITH name or view
+/// Finds the tables that a statement names. A table with `FOR SYSTEM_TIME` gets a name that only this statement has. Refuses a statement that reads too many. Each use of a WITH name or view
 /// counts as all tables that it reads, because planning copies them.
 pub(crate) fn relations(
     statement: &mut Parsed,
@@ -121,7 +127,7 @@ pub(crate) fn relations(
     let mut relations = Relations { of_view, many: 0, named: Vec::new(), open: Vec::new(), outside: Named::default() };
     match visit_mut(statement, &mut relations) {
         ControlFlow::Continue(()) => Ok(Named { many: relations.many, ..relations.outside }),
-        ControlFlow::Break(()) => Err(too_large("it reads", MOST_RELATIONS, "tables")),
+        ControlFlow::Break(error) => Err(error),
     }
 }
 
@@ -138,6 +144,18 @@ pub(crate) struct Named {
     pub(crate) many: usize,
     /// The table that it describes: `DESCRIBE t`.
     pub(crate) described: Option<String>,
+    /// Tables with `FOR SYSTEM_TIME`.
+    pub(crate) moved: Vec<Moved>,
+}
+
+/// A table with `FOR SYSTEM_TIME`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Moved {
+    /// The name that stands for it in the statement.
+    pub(crate) name: String,
+    /// The table.
+    pub(crate) table: Name,
+    pub(crate) time: SystemTime,
 }
 
 /// A name as written: its parts, in lowercase unless quoted.
@@ -191,10 +209,37 @@ struct Relations<'a> {
     outside: Named,
 }
 
-impl VisitorMut for Relations<'_> {
-    type Break = ();
+impl Relations<'_> {
+    /// Gives a table with `FOR SYSTEM_TIME` a name that stands for it at that time.
+    fn move_table(&mut self, factor: &mut TableFactor, is_defined: bool) -> ControlFlow<Error> {
+        let TableFactor::Table { name, alias, version, .. } = factor else { return ControlFlow::Continue(()) };
+        let Some(time) = version.as_ref().and_then(SystemTime::of) else { return ControlFlow::Continue(()) };
+        let Some(last) = name.0.last().and_then(ObjectNamePart::as_ident).cloned() else {
+            return ControlFlow::Continue(());
+        };
+        if is_defined {
+            let message = format!("`{last}` is a WITH name, which has no past of its own");
+            let error = Error::new(Code::Unsupported, message);
+            return ControlFlow::Break(error.with_help("write FOR SYSTEM_TIME after the tables in its query"));
+        }
+        let table = Name::of(name);
+        // DataFusion takes two scans for equal if their tables have one name.
+        let own = format!("{time} OF {}", table.0.join("."));
+        *version = None;
+        *alias = alias.take().or_else(|| Some(build::table_alias(last.clone())));
+        *name = ObjectName::from(vec![Ident { value: own.clone(), quote_style: Some('"'), span: last.span }]);
+        let moved = Moved { name: own, table, time };
+        if !self.outside.moved.contains(&moved) {
+            self.outside.moved.push(moved);
+        }
+        ControlFlow::Continue(())
+    }
+}
 
-    fn pre_visit_statement(&mut self, statement: &mut Statement) -> ControlFlow<()> {
+impl VisitorMut for Relations<'_> {
+    type Break = Error;
+
+    fn pre_visit_statement(&mut self, statement: &mut Statement) -> ControlFlow<Error> {
         match statement {
             Statement::ExplainTable { table_name, .. } => self.outside.table(table_name),
             Statement::ShowCreate { obj_name, .. } => self.outside.table(obj_name),
@@ -208,7 +253,7 @@ impl VisitorMut for Relations<'_> {
         ControlFlow::Continue(())
     }
 
-    fn pre_visit_query(&mut self, query: &mut Query) -> ControlFlow<()> {
+    fn pre_visit_query(&mut self, query: &mut Query) -> ControlFlow<Error> {
         let before = self.named.len();
         // The visitor would count each definition once, but each use counts.
         let mut with = query.with.take();
@@ -231,7 +276,7 @@ impl VisitorMut for Relations<'_> {
         ControlFlow::Continue(())
     }
 
-    fn post_visit_query(&mut self, query: &mut Query) -> ControlFlow<()> {
+    fn post_visit_query(&mut self, query: &mut Query) -> ControlFlow<Error> {
         if let Some((with, before)) = self.open.pop() {
             query.with = with;
             self.named.truncate(before);
@@ -239,7 +284,8 @@ impl VisitorMut for Relations<'_> {
         ControlFlow::Continue(())
     }
 
-    fn pre_visit_table_factor(&mut self, factor: &mut TableFactor) -> ControlFlow<()> {
+    fn pre_visit_table_factor(&mut self, factor: &mut TableFactor) -> ControlFlow<Error> {
+        let mut is_defined = false;
         if let TableFactor::Table { name, args, .. } = factor
             && let Some(table) = name.0.last().and_then(ObjectNamePart::as_ident)
         {
@@ -252,11 +298,16 @@ impl VisitorMut for Relations<'_> {
                 None => {}
             }
             self.many += named.or_else(|| (self.of_view)(&table)).unwrap_or(1);
+            is_defined = named.is_some();
         }
-        if self.many > MOST_RELATIONS { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        self.move_table(factor, is_defined)?;
+        match self.many > MOST_RELATIONS {
+            true => ControlFlow::Break(too_large("it reads", MOST_RELATIONS, "tables")),
+            false => ControlFlow::Continue(()),
+        }
     }
 
-    fn pre_visit_value(&mut self, value: &mut ValueWithSpan) -> ControlFlow<()> {
+    fn pre_visit_value(&mut self, value: &mut ValueWithSpan) -> ControlFlow<Error> {
         if let Value::SingleQuotedString(text) = &value.value {
             self.outside.texts.insert(text.clone());
         }

@@ -35,7 +35,7 @@ pub use indago_dialect::{Dialect, FunctionDoc};
 pub use indago_engine::{
     Absent, BatchStream, Code, Completeness, Coverage, Engine, EngineBuilder, Error, FoundName, FunctionInfo, Limits,
     Outcome, Parameter, Query, QueryOptions, Result, ScanStats, Span, Statement, TableFunction, TableFunctions,
-    TableRef, TableSpec, Taken, Warning,
+    TableRef, TableSpec, Taken, Warning, point_in_time,
 };
 pub use indago_packs as packs;
 pub use indago_store as store;

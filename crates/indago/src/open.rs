@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use indago_config::{Config, SqlDialect};
 use indago_engine::{Absent, Dialect, Engine, EngineBuilder, Limits, TableRef};
-use indago_store::Store;
-use indago_table::Sys;
+use indago_store::{Recorded, Store};
+use indago_table::{CatalogRef, Sys};
 use indago_tables_registry::{self as registry, Environments};
 
 use crate::osquery;
@@ -47,7 +47,7 @@ impl Defaults for EngineBuilder {
 
     fn with_environments(self, environments: &Environments) -> Self {
         let builder = self.tables(osquery::tables(&Config::default())).absent(of_osquery);
-        of_environments(builder, environments)
+        of_environments(builder, environments, None)
     }
 }
 
@@ -65,8 +65,15 @@ pub fn builder(config: &Config) -> Result<EngineBuilder, OpenError> {
     let builder = builder.tables(osquery::tables(config));
     let store = config.store.dir.clone();
     let builder = match &store {
-        Some(dir) => builder.tables(Store::open(dir, &every_table())?.into_tables()),
-        None => of_environments(builder, &environments(config)?),
+        Some(dir) => match Recorded::names_in(dir) {
+            names if names.is_empty() => builder.tables(Store::open(dir, &every_table())?.into_tables()),
+            names => {
+                let recorded = Recorded::at(dir.to_string_lossy());
+                let builder = builder.tables(recorded.tables(&names, &every_table())).catalog(recorded.others());
+                with_past(builder, &recorded)
+            }
+        },
+        None => of_environments(builder, &environments(config)?, recorded(config).as_ref()),
     };
     let builder = builder.absent(move |name| {
         let table = every_table().into_iter().find(|table| table.spec().name == name);
@@ -78,18 +85,49 @@ pub fn builder(config: &Config) -> Result<EngineBuilder, OpenError> {
     });
     let mut builder = builder;
     for (schema, dir) in &config.stores {
-        builder = builder.catalog(Arc::new(Store::open_as(schema, dir, &every_table())?));
+        builder = builder.catalog(match Recorded::names_in(dir).is_empty() {
+            true => Arc::new(Store::open_as(schema, dir, &every_table())?),
+            false => Recorded::at(dir.to_string_lossy()).as_schema(schema, &every_table()),
+        });
     }
     Ok(config.views.iter().fold(builder, |builder, (name, sql)| builder.view(name, sql)))
 }
 
-/// Adds the tables and catalogs of some environments.
-fn of_environments(builder: EngineBuilder, environments: &Environments) -> EngineBuilder {
+/// Adds the tables and catalogs of some environments. With recorded tables, they have a past.
+fn of_environments(
+    builder: EngineBuilder,
+    environments: &Environments,
+    recorded: Option<&Arc<Recorded>>,
+) -> EngineBuilder {
+    let table = |table: TableRef| match recorded {
+        Some(recorded) => recorded.with_past(table),
+        None => table,
+    };
+    let catalog = |catalog: CatalogRef| match recorded {
+        Some(recorded) => recorded.with_past_of(catalog),
+        None => catalog,
+    };
     let builder = builder
-        .tables(registry::all(environments))
+        .tables(registry::all(environments).into_iter().map(table))
         .functions(registry::functions(environments))
         .event_sources(registry::event_sources(environments));
-    registry::catalogs(environments).into_iter().fold(builder, EngineBuilder::catalog)
+    let builder = registry::catalogs(environments).into_iter().map(catalog).fold(builder, EngineBuilder::catalog);
+    match recorded {
+        Some(recorded) => with_past(builder, recorded),
+        None => builder,
+    }
+}
+
+/// Adds the tables about the past.
+fn with_past(builder: EngineBuilder, recorded: &Arc<Recorded>) -> EngineBuilder {
+    recorded.catalogs().into_iter().fold(builder.table(recorded.coverage()), EngineBuilder::catalog)
+}
+
+/// The recorded tables of a configuration: if it records, or if its directory exists. A bucket is used if it is configured.
+fn recorded(config: &Config) -> Option<Arc<Recorded>> {
+    let location = &config.record.dir.0;
+    let exists = || location.contains("://") || std::path::Path::new(location).is_dir();
+    (config.record.enabled || exists()).then(|| Recorded::at(location))
 }
 
 /// The tables of all environments of this build, as if all were enabled.

@@ -80,13 +80,18 @@ pub(crate) struct Object {
 }
 
 impl Object {
-    fn ahead(&self, start: u64, length: u64) -> Option<Bytes> {
+    /// The bytes from a position on that were read ahead.
+    fn ahead(&self, start: u64) -> Option<Bytes> {
         let ahead = self.ahead.lock().unwrap_or_else(PoisonError::into_inner);
-        let (from, bytes) = ahead.iter().find(|(from, bytes)| {
-            *from <= start && start.saturating_add(length) <= from.saturating_add(bytes.len() as u64)
-        })?;
-        let start = usize::try_from(start - from).ok()?;
-        Some(bytes.slice(start..start + usize::try_from(length).ok()?))
+        let rest = |(from, bytes): &(u64, Bytes)| {
+            let at = usize::try_from(start.checked_sub(*from)?).ok()?;
+            (at < bytes.len()).then(|| bytes.slice(at..))
+        };
+        ahead.iter().filter_map(rest).max_by_key(Bytes::len)
+    }
+
+    fn has(&self, range: &Range<u64>) -> bool {
+        self.ahead(range.start).is_some_and(|bytes| bytes.len() as u64 >= range.end - range.start)
     }
 
     fn failed(&self, error: object_store::Error) -> io::Error {
@@ -97,8 +102,8 @@ impl Object {
 
     /// Some bytes at a position.
     fn read(&self, start: u64, length: u64, meter: &Meter) -> io::Result<Bytes> {
-        if let Some(bytes) = self.ahead(start, length) {
-            return Ok(bytes);
+        if let Some(bytes) = self.ahead(start).filter(|bytes| bytes.len() as u64 >= length) {
+            return Ok(bytes.slice(..length as usize));
         }
         let read = self.runtime.block_on(self.store.get_range(&self.path, start..start + length));
         let bytes = read.map_err(|error| self.failed(error))?;
@@ -131,6 +136,13 @@ impl Input {
         let Source::Object(object) = &self.source else { return Ok(()) };
         if self.meter.is_cancelled() {
             return Err(io::Error::other("cancelled"));
+        }
+        // A damaged file may state any position.
+        if ranges.iter().any(|range| range.start > range.end || range.end > self.length) {
+            return Err(io::Error::other("parts of it are not in the file"));
+        }
+        if ranges.iter().all(|range| object.has(range)) {
+            return Ok(());
         }
         let read = object.runtime.block_on(object.store.get_ranges(&object.path, ranges));
         let read = read.map_err(|error| object.failed(error))?;
@@ -175,9 +187,14 @@ impl Input {
             }
             Source::Object(object) => {
                 let left = self.length.saturating_sub(position);
-                let bytes = object.read(position, left.min(buffer.len() as u64), &self.meter)?;
-                buffer[..bytes.len()].copy_from_slice(&bytes);
-                return Ok(bytes.len());
+                // A reader of a page's header wants more than it needs.
+                let bytes = match object.ahead(position) {
+                    Some(bytes) => bytes,
+                    None => object.read(position, left.min(buffer.len() as u64), &self.meter)?,
+                };
+                let count = bytes.len().min(buffer.len());
+                buffer[..count].copy_from_slice(&bytes[..count]);
+                return Ok(count);
             }
         };
         self.meter.add_bytes(count as u64);

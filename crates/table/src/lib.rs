@@ -56,7 +56,7 @@ pub use spec::{
 };
 pub use sys::Sys;
 pub use table::{Blocking, Parted, Reading, Sink, Slice, Streaming, Table, TableRef};
-pub use value::{Json, KeyValue, Map, NoCase, Timestamp, Value};
+pub use value::{Json, KeyValue, Map, NoCase, Period, Timestamp, Value};
 
 /// Imports for a file with a table.
 pub mod prelude {

@@ -741,6 +741,12 @@ impl ScanContext {
         }
     }
 
+    /// Charges bytes to the query's memory, as [`Meter::hold`] does.
+    pub fn hold(&self, bytes: usize) -> Result<Held> {
+        self.meter.query.get_or_init(|| Arc::downgrade(&self.query));
+        self.meter.hold(bytes)
+    }
+
     /// Whether the scan has returned as many rows as its limit.
     pub fn is_satisfied(&self) -> bool {
         self.limit.is_some_and(|limit| self.given.load(Ordering::Relaxed) >= limit)

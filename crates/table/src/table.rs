@@ -13,6 +13,7 @@ use crate::error::Result;
 use crate::row::{Load, Part, Row, RowParts, RowStream, Rows};
 use crate::scan::{BoxFuture, Scan, ScanContext};
 use crate::spec::{ColumnSpec, TableSpec};
+use crate::value::Period;
 
 /// A table of any row type.
 pub trait Table: fmt::Debug + Send + Sync + 'static {
@@ -23,6 +24,10 @@ pub trait Table: fmt::Debug + Send + Sync + 'static {
     /// Whether all returned rows meet [`ScanContext::filters`]. If not, the caller checks them.
     fn checks_filters(&self) -> bool {
         false
+    }
+    /// The versions of its rows that existed in a period; `None` for a table that keeps none.
+    fn versions(&self, _period: Period) -> Option<TableRef> {
+        None
     }
 }
 

@@ -163,6 +163,15 @@ impl Timestamp {
     }
 }
 
+/// A period: from its start to before its end. Without one of them, it is open on that side.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+pub struct Period {
+    /// Its start, which belongs to it.
+    pub from: Option<Timestamp>,
+    /// Its end, which does not belong to it.
+    pub to: Option<Timestamp>,
+}
+
 /// In the format of RFC 3339, in UTC.
 impl std::fmt::Display for Timestamp {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

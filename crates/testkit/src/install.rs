@@ -107,6 +107,25 @@ pub fn moto() -> Result<PathBuf> {
     Ok(folder)
 }
 
+/// Installs DuckDB and `deltalake` for Python in a virtual environment; returns the environment's directory.
+pub fn lake() -> Result<PathBuf> {
+    let folder = cache::beds()?.join("lake");
+    let done = folder.join("installed");
+    if done.exists() {
+        return Ok(folder);
+    }
+    apt(&["python3-venv"])?;
+    let _lock = Lock::take("lake")?;
+    if !done.exists() {
+        step("pip install duckdb deltalake", || {
+            run(Command::new("/usr/bin/python3").args(["-m", "venv", "--clear"]).arg(&folder))?;
+            run(Command::new(folder.join("bin/pip")).args(["install", "-q", "duckdb==2.0.1", "deltalake==1.6.6"]))?;
+            write(&done, "")
+        })?;
+    }
+    Ok(folder)
+}
+
 /// Installs etcd, kube-apiserver, kube-controller-manager, kube-scheduler and kubelet.
 ///
 /// They come from `KUBEBUILDER_ASSETS` if that is set, else from a build of Debian's source package, once: about 11

@@ -4,6 +4,7 @@
 //!   processes: when it is dropped, or its owner dies in any way, exactly these are stopped.
 //! - [`distribution`]: roots of other distributions, with databases that their tools wrote.
 //! - [`fixture`]: a host in a temporary directory, for tests that need neither root nor a real machine.
+//! - [`pods`]: the pods of a large cluster over a long time, as a recorder reads them.
 //! - [`install`]: programs that the beds need and a fresh Debian lacks; installed once per machine, in [`cache`].
 //!
 //! All functions block; asynchronous tests call them through `spawn_blocking`, or before their runtime starts. A bed
@@ -18,5 +19,6 @@ mod error;
 pub mod fixture;
 pub mod install;
 mod keeper;
+pub mod pods;
 
 pub use error::{Error, Result};

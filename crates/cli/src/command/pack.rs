@@ -27,6 +27,7 @@ pub(crate) async fn run(common: &Common, arguments: crate::arguments::Pack) -> R
     };
     let config = setup::config(common, Some(&arguments.limits))?;
     let engine = setup::engine(&config).await?;
+    engine.set_as_of(arguments.past.as_of);
     let options = QueryOptions { strict: config.sql.strict, ..QueryOptions::default() };
     let mut cancel = pin!(interrupt::interrupted());
     let applies = tokio::select! {

@@ -34,6 +34,7 @@ pub(crate) async fn run(common: &Common, arguments: Query) -> Result {
         }
     }
     let engine = setup::engine_with_files(&config).await?;
+    engine.set_as_of(arguments.past.as_of);
     let options = QueryOptions { strict: config.sql.strict, ..QueryOptions::default() };
     let statements = engine.split(&sql).map_err(|error| Error::failed(Failure::Query(error).into()))?;
     if statements.is_empty() {

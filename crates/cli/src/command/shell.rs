@@ -17,6 +17,7 @@ use crate::setup;
 pub(crate) fn run(runtime: &Runtime, common: &Common, arguments: arguments::Shell) -> Result {
     let config = setup::config(common, Some(&arguments.limits))?;
     let engine = runtime.block_on(Box::pin(setup::engine_with_files(&config)))?;
+    engine.set_as_of(arguments.past.as_of);
     let interactive = io::stdin().is_terminal();
     let default = if io::stdout().is_terminal() { Format::Table } else { Format::Json };
     let settings = Settings {

@@ -1,6 +1,7 @@
 //! Dot-commands, one per file.
 
 mod all;
+mod asof;
 mod clear;
 mod examples;
 mod functions;
@@ -74,6 +75,7 @@ pub(crate) const ALL: &[Command] = &[
     warnings::COMMAND,
     strict::COMMAND,
     timeout::COMMAND,
+    asof::COMMAND,
     rewritten::COMMAND,
     show::COMMAND,
     clear::COMMAND,
@@ -119,8 +121,10 @@ pub(crate) fn run(shell: &mut Shell, line: &str) -> io::Result<ControlFlow<()>> 
 }
 
 /// Words that begin a statement.
-const STARTS: [&str; 11] =
-    ["SELECT", "WITH", "VALUES", "EXPLAIN", "CREATE", "DROP", "SHOW", "DESCRIBE", "DESC", "PRAGMA", "FROM"];
+const STARTS: [&str; 13] = [
+    "SELECT", "WITH", "VALUES", "EXPLAIN", "CREATE", "DROP", "SHOW", "DESCRIBE", "DESC", "PRAGMA", "FROM", "SET",
+    "RESET",
+];
 
 /// The error for a line that is neither a command nor the begin of a statement: a command without its dot, such as
 /// `tables`, or a single word such as `ls`.

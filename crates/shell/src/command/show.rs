@@ -33,6 +33,7 @@ pub(super) const COMMAND: Command = Command {
             ("strict", switch(settings.options.strict)),
             ("rewritten", switch(settings.rewritten)),
             ("timeout", timeout),
+            ("as of", shell.engine.as_of().map_or("now".to_owned(), |time| time.to_string())),
         ];
         for (what, value) in settings.origin.iter().chain(&own) {
             writeln!(shell.out, "{what:9} {}", visible(value))?;

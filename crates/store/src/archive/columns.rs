@@ -81,13 +81,8 @@ impl Columns {
     pub(super) fn extend(&mut self, others: &Columns) -> bool {
         let before = self.list.len();
         for other in &others.list {
-            if self.newest(&other.name).is_none_or(|known| known.data_type != other.data_type) {
-                match self.list.iter().position(|c| c.name == other.name && c.data_type == other.data_type) {
-                    // A type that was changed back: its newest values are the last of the list.
-                    Some(at)
-                        if !self.list[at..].iter().any(|c| c.name == other.name && c.data_type != other.data_type) => {}
-                    _ => self.add(&other.name, other.data_type.clone()),
-                }
+            if self.find(&other.name, &other.data_type).is_none() {
+                self.add(&other.name, other.data_type.clone());
             }
         }
         self.list.len() > before
@@ -106,7 +101,12 @@ impl Columns {
         self.list.push(Column { name: name.to_owned(), stored, data_type });
     }
 
-    /// The column that new values of a table's column are stored in.
+    /// The column that values of a table's column are stored in, if they have this type in files.
+    pub(super) fn find(&self, name: &str, stored: &DataType) -> Option<&Column> {
+        self.list.iter().find(|column| column.name == name && column.data_type == *stored)
+    }
+
+    /// The column that the newest type of a table's column is stored in.
     pub(super) fn newest(&self, name: &str) -> Option<&Column> {
         self.list.iter().rfind(|column| column.name == name)
     }
@@ -179,7 +179,7 @@ impl Columns {
 }
 
 /// The type in files for a table's type.
-fn stored_type(data_type: &DataType) -> DataType {
+pub(super) fn stored_type(data_type: &DataType) -> DataType {
     use DataType::*;
     let element = |field: &Field| Arc::new(Field::new("element", stored_type(field.data_type()), true));
     match data_type {

@@ -41,6 +41,8 @@ const AT_ONCE: usize = 64;
 const TARGET: usize = 32 << 20;
 /// Files that are written at the same time.
 const OUTPUTS: usize = 8;
+/// How long a log entry stays at least: longer than a state is used without a look at the checkpoints.
+const LOG_GRACE: Duration = Duration::from_secs(3600);
 /// Rows of a batch.
 const BATCH: usize = 1024;
 const DAY: i64 = 24 * 60 * 60 * 1_000_000;
@@ -90,7 +92,7 @@ impl Writer {
         while let Some(state) = self.log.state().await? {
             let own = state.files.values().filter(|file| file.writer == self.name && !damaged.contains(&file.add.path));
             let Some(inputs) = inputs(own.cloned().collect(), now) else { break };
-            match self.merge(&state, &inputs, now).await? {
+            match self.merge(&state, &inputs, &damaged, now).await? {
                 Merged::Damaged(path) => drop(damaged.insert(path)),
                 Merged::Replaced(one) => {
                     all.before += one.before;
@@ -104,10 +106,16 @@ impl Writer {
         Ok(all)
     }
 
-    async fn merge(&mut self, state: &Arc<State>, inputs: &[Arc<DataFile>], now: Timestamp) -> Result<Merged> {
+    async fn merge(
+        &mut self,
+        state: &Arc<State>,
+        inputs: &[Arc<DataFile>],
+        damaged: &HashSet<String>,
+        now: Timestamp,
+    ) -> Result<Merged> {
         let mut own: Vec<Arc<DataFile>> =
             state.files.values().filter(|file| file.writer == self.name).cloned().collect();
-        own.retain(|file| file.ends > 0);
+        own.retain(|file| file.ends > 0 && !damaged.contains(&file.add.path));
         let read = Read::new(Span::Between { from: None, to: None }, Vec::new());
         let scan = Arc::new(read::Scan::new(self.log.clone(), state.clone(), read, Wanted::Open));
         if let Some(path) = scan.load_ends(&own).await? {
@@ -194,7 +202,8 @@ impl Writer {
         (retained.removed, retained.bytes) = (removed, bytes);
         self.log.write_checkpoint().await?;
         let older_than = SystemTime::now().checked_sub(keep.grace).unwrap_or(SystemTime::UNIX_EPOCH);
-        retained.deleted = clean(&self.log, None, older_than).await? + self.log.clean(older_than).await?;
+        let entries_before = SystemTime::now().checked_sub(keep.grace.max(LOG_GRACE)).unwrap_or(SystemTime::UNIX_EPOCH);
+        retained.deleted = clean(&self.log, None, older_than).await? + self.log.clean(entries_before).await?;
         remove_staged(&self.log.place.location);
         Ok(retained)
     }
@@ -314,8 +323,9 @@ impl Merge {
         let mut batches: Vec<RecordBatch> = Vec::new();
         let mut heap: BinaryHeap<Reverse<(OwnedRow, usize)>> = BinaryHeap::new();
         let (log, layout, inputs) = (self.log.clone(), self.layout.clone(), self.inputs.clone());
+        let runtime = self.runtime.clone();
         for file in inputs.iter().filter(|file| file.versions() > 0) {
-            let mut source = Source::open(&log, &layout, file, &self.runtime, &converter)?;
+            let mut source = Source::open(&log, &layout, file, &runtime, &converter)?;
             if source.advance(&mut batches)? {
                 heap.push(Reverse((source.row(), sources.len())));
                 sources.push(source);
@@ -434,6 +444,7 @@ struct Source<'a> {
     layout: &'a Layout,
     file: &'a DataFile,
     converter: &'a RowConverter,
+    runtime: &'a Handle,
     input: Input,
     metadata: ArrowReaderMetadata,
     groups: VecDeque<usize>,
@@ -449,7 +460,7 @@ impl<'a> Source<'a> {
         log: &'a Log,
         layout: &'a Layout,
         file: &'a DataFile,
-        runtime: &Handle,
+        runtime: &'a Handle,
         converter: &'a RowConverter,
     ) -> Result<Self, Failure> {
         let (store, path) = (log.place.store.clone(), log.path(&file.add.path));
@@ -458,10 +469,23 @@ impl<'a> Source<'a> {
             input.read_end().map_err(|error| error.to_string())?;
             ArrowReaderMetadata::load(&input, ArrowReaderOptions::new()).map_err(|error| error.to_string())
         };
-        let metadata = read::guarded(load).map_err(|_| failure(log, file, &input))?;
+        let metadata = read::guarded(load).map_err(|_| failure(log, file, &input, runtime))?;
         let groups = read::groups(metadata.metadata(), file, false).into();
         let (reader, rows) = (None, None);
-        Ok(Source { log, layout, file, converter, input, metadata, groups, reader, rows, batch: 0, position: 0 })
+        Ok(Source {
+            log,
+            layout,
+            file,
+            converter,
+            runtime,
+            input,
+            metadata,
+            groups,
+            reader,
+            rows,
+            batch: 0,
+            position: 0,
+        })
     }
 
     fn row(&self) -> OwnedRow {
@@ -472,7 +496,8 @@ impl<'a> Source<'a> {
     /// Reads the next batch of versions, if there is one.
     fn advance(&mut self, batches: &mut Vec<RecordBatch>) -> Result<bool, Failure> {
         loop {
-            let next = read::guarded(|| self.next()).map_err(|_| failure(self.log, self.file, &self.input))?;
+            let next =
+                read::guarded(|| self.next()).map_err(|_| failure(self.log, self.file, &self.input, self.runtime))?;
             let Some((batch, rows)) = next else {
                 self.rows = None;
                 return Ok(false);
@@ -518,9 +543,9 @@ impl<'a> Source<'a> {
     }
 }
 
-fn failure(log: &Log, file: &DataFile, input: &Input) -> Failure {
-    match input.failure() {
-        None | Some(object_store::Error::NotFound { .. }) => Failure::Damaged(file.add.path.clone()),
-        Some(source) => Failure::Failed(log.place.failed(&log.path(&file.add.path), source)),
+fn failure(log: &Log, file: &DataFile, input: &Input, runtime: &Handle) -> Failure {
+    match read::store_failure(log, file, input, runtime) {
+        None => Failure::Damaged(file.add.path.clone()),
+        Some(error) => Failure::Failed(error),
     }
 }

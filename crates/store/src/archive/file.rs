@@ -4,7 +4,7 @@
 //! one row's history to read few of them. Ends follow in a row group of their own.
 
 use std::cmp::Ordering;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, OnceLock};
 use std::time::SystemTime;
 
@@ -15,7 +15,7 @@ use arrow_array::{
     new_null_array,
 };
 use arrow_row::{RowConverter, SortField};
-use arrow_schema::{ArrowError, DataType, SchemaRef};
+use arrow_schema::{ArrowError, DataType, Field, SchemaRef};
 use arrow_select::concat::concat_batches;
 use arrow_select::take::take_record_batch;
 use indago_table::Timestamp;
@@ -29,7 +29,7 @@ use parquet::schema::types::ColumnPath;
 use serde_json::{Map, Value};
 
 use super::End;
-use super::columns::{Columns, IS_END, NOT_BEFORE, ORIGIN, ROW_ID, VALID_FROM, VALID_TO, WRITER, time};
+use super::columns::{Columns, IS_END, NOT_BEFORE, ORIGIN, ROW_ID, VALID_FROM, VALID_TO, WRITER, stored_type, time};
 use super::log::{Add, milliseconds, sha256};
 use super::place::as_directory;
 
@@ -161,7 +161,8 @@ fn bound_array(value: &Value, stored: &DataType, wanted: &DataType) -> Option<Ar
 #[derive(Debug, Clone)]
 pub(super) struct Layout {
     pub(super) writer: String,
-    pub(super) columns: Arc<Columns>,
+    /// The writer's columns by their names in files.
+    own: HashMap<String, String>,
     pub(super) schema: SchemaRef,
     /// Positions of the columns that files are sorted by.
     pub(super) order: Vec<usize>,
@@ -170,9 +171,18 @@ pub(super) struct Layout {
 }
 
 impl Layout {
-    pub(super) fn new(spec: &TableSpec, writer: &str, columns: Arc<Columns>) -> Self {
+    pub(super) fn new(spec: &TableSpec, writer: &str, columns: &Columns) -> Self {
         let schema = columns.file_schema();
-        let stored = |name: &str| columns.newest(name).and_then(|column| schema.index_of(&column.stored).ok());
+        let table = spec.schema();
+        let own = |field: &Arc<Field>| {
+            let column = columns.find(field.name(), &stored_type(field.data_type()))?;
+            Some((column.stored.clone(), column.name.clone()))
+        };
+        let own: HashMap<String, String> = table.fields().iter().filter_map(own).collect();
+        let stored = |name: &str| {
+            let (stored, _) = own.iter().find(|(_, own)| *own == name)?;
+            schema.index_of(stored).ok()
+        };
         let flat = |position: &usize| !schema.field(*position).data_type().is_nested();
         let position = |name: &str| schema.index_of(name).ok();
         let mut order: Vec<usize> = spec.identity.iter().filter_map(|name| stored(name)).filter(flat).collect();
@@ -183,7 +193,7 @@ impl Layout {
         bounded.sort_unstable();
         bounded.dedup();
         order.extend([ROW_ID, VALID_FROM].into_iter().filter_map(position));
-        Layout { writer: writer.to_owned(), schema, columns, order, bounded }
+        Layout { writer: writer.to_owned(), own, schema, order, bounded }
     }
 
     /// Encodes the order of rows.
@@ -423,14 +433,10 @@ pub(super) fn as_rows(layout: &Layout, batch: &RecordBatch) -> Result<RecordBatc
             ORIGIN => arrow_cast::cast(&column(ORIGIN)?, &DataType::Utf8)?,
             ROW_ID => column(ROW_ID)?,
             IS_END => Arc::new(BooleanArray::from(vec![false; rows])),
-            stored => {
-                let known = layout.columns.list.iter().find(|column| column.stored == stored);
-                let newest = known.filter(|known| layout.columns.newest(&known.name) == Some(known));
-                match newest.and_then(|known| own(&known.name)) {
-                    Some(array) => super::columns::to_stored(&array, field.data_type())?,
-                    None => new_null_array(field.data_type(), rows),
-                }
-            }
+            stored => match layout.own.get(stored).and_then(|name| own(name)) {
+                Some(array) => super::columns::to_stored(&array, field.data_type())?,
+                None => new_null_array(field.data_type(), rows),
+            },
         });
     }
     RecordBatch::try_new(layout.schema.clone(), arrays)

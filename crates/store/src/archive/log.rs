@@ -157,7 +157,21 @@ pub(super) struct State {
     pub(super) last: HashMap<String, (String, u64)>,
     /// The newest checkpoint: its version and SHA-256.
     pub(super) checkpoint: Option<(u64, String)>,
-    checked: Instant,
+    checked: Checked,
+}
+
+/// When a state was compared with the checkpoints. A suspended machine stops the first clock, and people set the second.
+#[derive(Debug, Clone, Copy)]
+struct Checked(Instant, SystemTime);
+
+impl Checked {
+    fn now() -> Self {
+        Checked(Instant::now(), SystemTime::now())
+    }
+
+    fn is_recent(self) -> bool {
+        self.0.elapsed() < CHECKED && self.1.elapsed().is_ok_and(|elapsed| elapsed < CHECKED)
+    }
 }
 
 /// The state that entries are applied to. The first entries make it complete.
@@ -236,13 +250,13 @@ impl Log {
         }
         drop(entries);
         match known {
-            Some(state) if state.checked.elapsed() > CHECKED => {
+            Some(state) if !state.checked.is_recent() => {
                 // Entries that were cleaned up look like entries that do not exist yet.
                 if self.newest_checkpoint().await?.is_some_and(|(version, _)| version > state.version) {
                     *known = None;
                     return Box::pin(self.refresh(known)).await;
                 }
-                Arc::make_mut(state).checked = Instant::now();
+                Arc::make_mut(state).checked = Checked::now();
             }
             Some(_) => {}
             None if next == 0 => {
@@ -256,6 +270,14 @@ impl Log {
             None => *known = Some(Arc::new(partial.complete(self, next - 1, entry, first)?)),
         }
         Ok(())
+    }
+
+    /// Makes the known state one that was read long ago.
+    #[cfg(test)]
+    pub(super) async fn age(&self) {
+        if let Some(state) = self.state.lock().await.as_mut() {
+            Arc::make_mut(state).checked.1 = SystemTime::UNIX_EPOCH;
+        }
     }
 
     pub(super) fn parse(&self, version: u64, bytes: &[u8]) -> Result<Vec<Action>> {
@@ -399,7 +421,7 @@ impl Partial {
             removed: self.removed,
             last: self.last,
             checkpoint: self.checkpoint,
-            checked: Instant::now(),
+            checked: Checked::now(),
         })
     }
 }

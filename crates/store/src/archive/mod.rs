@@ -70,6 +70,8 @@ pub enum Span {
 pub struct Read {
     /// The versions.
     pub span: Span,
+    /// The version columns to return, in their own order; `None`: all of them.
+    pub version_columns: Option<Vec<String>>,
     /// The table's columns to return, after the version columns.
     pub columns: Vec<String>,
     /// The table as the reader has it: the types of what is returned, and the positions of filters' columns. `None`: the
@@ -88,8 +90,16 @@ pub struct Read {
 impl Read {
     /// All of the versions of a span, with some of the table's columns.
     pub fn new(span: Span, columns: Vec<String>) -> Self {
-        let (schema, filters, writer, meter) = (None, Vec::new(), None, None);
-        Read { span, columns, schema, filters, writer, batch_size: 8192, meter }
+        Read {
+            span,
+            version_columns: None,
+            columns,
+            schema: None,
+            filters: Vec::new(),
+            writer: None,
+            batch_size: 8192,
+            meter: None,
+        }
     }
 }
 

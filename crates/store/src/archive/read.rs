@@ -14,9 +14,10 @@ use arrow_array::{
 };
 use arrow_cast::cast;
 use arrow_schema::{ArrowError, Field, Schema, SchemaRef};
-use arrow_select::filter::filter_record_batch;
+use arrow_select::filter::{filter, filter_record_batch};
 use futures::stream::{self, BoxStream, StreamExt};
 use indago_table::{Meter, RowFilter, Timestamp};
+use object_store::ObjectStoreExt;
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{
     ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder, RowSelection,
@@ -25,7 +26,7 @@ use parquet::file::metadata::ParquetMetaData;
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 
-use super::columns::{self, IS_END, NOT_BEFORE, ORIGIN, ROW_ID, VALID_FROM, VALID_TO, version_schema};
+use super::columns::{self, IS_END, NOT_BEFORE, ORIGIN, ROW_ID, VALID_FROM, VALID_TO, WRITER, version_schema};
 use super::file::{DataFile, is_later, lived};
 use super::log::{Log, State};
 use super::{End, Piece, Read, Span};
@@ -79,6 +80,8 @@ pub(super) struct Scan {
     table: SchemaRef,
     /// The schema of what is returned.
     output: SchemaRef,
+    /// How many of its columns are those of a version.
+    version_columns: usize,
     /// The table's columns to read: the wanted ones, then those of filters only.
     names: Vec<String>,
     filters: Vec<Arc<dyn RowFilter>>,
@@ -152,10 +155,26 @@ impl Scan {
             )
         });
         let version = version_schema();
-        let version = version.fields().iter().map(|field| field.as_ref().clone());
-        let output = Arc::new(Schema::new(version.chain(own).collect::<Vec<_>>()));
+        let is_wanted =
+            |name: &str| read.version_columns.as_ref().is_none_or(|names| names.iter().any(|own| own == name));
+        let version = version.fields().iter().filter(|field| is_wanted(field.name()));
+        let version: Vec<Field> = version.map(|field| field.as_ref().clone()).collect();
+        let version_columns = version.len();
+        let output = Arc::new(Schema::new(version.into_iter().chain(own).collect::<Vec<_>>()));
         let meter = read.meter.clone().unwrap_or_default();
-        Scan { log, state, wanted, table, output, names, filters, meter, runtime: Handle::current(), read }
+        Scan {
+            log,
+            state,
+            wanted,
+            table,
+            output,
+            version_columns,
+            names,
+            filters,
+            meter,
+            runtime: Handle::current(),
+            read,
+        }
     }
 
     async fn run(self: &Arc<Self>, sender: &mpsc::Sender<Result<Piece>>) -> Result<()> {
@@ -300,9 +319,9 @@ impl Scan {
         if self.meter.is_cancelled() {
             return Trouble::Stopped;
         }
-        match input.failure() {
-            None | Some(object_store::Error::NotFound { .. }) => Trouble::Damaged(error.to_string()),
-            Some(source) => Trouble::Failed(self.log.place.failed(&self.log.path(&file.add.path), source)),
+        match store_failure(&self.log, file, input, &self.runtime) {
+            None => Trouble::Damaged(error.to_string()),
+            Some(error) => Trouble::Failed(error),
         }
     }
 
@@ -344,7 +363,14 @@ impl Scan {
         let mut groups = pruning.groups();
         groups.retain(|group| versions.contains(group));
         let indexed = if groups.is_empty() { None } else { pruning.with_page_index(input) };
-        let mut stored: Vec<&str> = vec![VALID_FROM, VALID_TO, NOT_BEFORE, ORIGIN, ROW_ID];
+        let mut stored: Vec<&str> = vec![VALID_FROM, VALID_TO];
+        let version = self.output.fields().iter().take(self.version_columns);
+        stored.extend(
+            version.map(|field| field.name().as_str()).filter(|name| [NOT_BEFORE, ORIGIN, ROW_ID].contains(name)),
+        );
+        if !ends.is_empty() && !stored.contains(&ROW_ID) {
+            stored.push(ROW_ID);
+        }
         for name in &self.names {
             stored.extend(self.state.columns.all(name).map(|column| column.stored.as_str()));
         }
@@ -434,24 +460,32 @@ impl Scan {
         let time = |name| {
             column(name).and_then(|array| array.as_primitive_opt::<TimestampMicrosecondType>().ok_or_else(missing))
         };
-        let (from, to, rows) = (time(VALID_FROM)?, time(VALID_TO)?, batch.num_rows());
-        let ids = column(ROW_ID)?.as_primitive_opt::<Int64Type>().ok_or_else(missing)?;
-        let ended = |row: usize| match to.is_valid(row) {
-            true => Some(to.value(row)),
-            false if ends.is_empty() => None,
-            false => ends.get(&(ids.value(row), from.value(row))).copied(),
+        let (from, to) = (time(VALID_FROM)?, time(VALID_TO)?);
+        let ids = match ends.is_empty() {
+            true => None,
+            false => Some(column(ROW_ID)?.as_primitive_opt::<Int64Type>().ok_or_else(missing)?),
         };
-        let valid_to: Vec<Option<i64>> = (0..rows).map(ended).collect();
-        let mut mask: BooleanArray =
-            (0..rows).map(|row| Some(self.is_wanted(from.value(row), valid_to[row]))).collect::<BooleanArray>();
-        if mask.true_count() == 0 {
+        let ended = |row: usize| match (to.is_valid(row), ids) {
+            (true, _) => Some(to.value(row)),
+            (false, None) => None,
+            (false, Some(ids)) => ends.get(&(ids.value(row), from.value(row))).copied(),
+        };
+        let valid_to: Vec<Option<i64>> = (0..batch.num_rows()).map(ended).collect();
+        let lived = |row: usize| Some(self.is_wanted(from.value(row), valid_to[row]));
+        let lived: BooleanArray = (0..batch.num_rows()).map(lived).collect();
+        if lived.true_count() == 0 {
             return Ok(RecordBatch::new_empty(self.output.clone()));
         }
+        let valid_to: ArrayRef = Arc::new(TimestampMicrosecondArray::from(valid_to).with_timezone("UTC"));
+        let valid_to = filter(&valid_to, &lived)?;
+        let batch = filter_record_batch(batch, &lived)?;
+        let rows = batch.num_rows();
+        let mut mask = BooleanArray::from(vec![true; rows]);
         let mut values: HashMap<&str, ArrayRef> = HashMap::new();
         for name in &self.names {
             let stored =
                 self.state.columns.all(name).filter_map(|column| batch.column_by_name(&column.stored)).cloned();
-            let field = self.output.fields().iter().skip(6).find(|field| field.name() == name);
+            let field = self.output.fields().iter().skip(self.version_columns).find(|field| field.name() == name);
             let wanted = match (field, self.table.field_with_name(name)) {
                 (Some(field), _) => field.data_type(),
                 (None, Ok(field)) => field.data_type(),
@@ -462,28 +496,28 @@ impl Scan {
             };
             values.insert(name, columns::value(&stored.collect::<Vec<_>>(), wanted, rows, &mut report)?);
         }
-        for filter in &self.filters {
-            let names = filter.columns().iter().map(|at| self.table.field(*at));
+        for condition in &self.filters {
+            let names = condition.columns().iter().map(|at| self.table.field(*at));
             let fields = names.clone().map(|field| field.clone().with_nullable(true)).collect::<Vec<_>>();
             let arrays = names.filter_map(|field| values.get(field.name().as_str()).cloned()).collect();
             let options = RecordBatchOptions::new().with_row_count(Some(rows));
             let own = RecordBatch::try_new_with_options(Arc::new(Schema::new(fields)), arrays, &options)?;
-            let kept = filter.keep(&own).map_err(|error| Trouble::Damaged(error.to_string()))?;
+            let kept = condition.keep(&own).map_err(|error| Trouble::Damaged(error.to_string()))?;
             mask = (0..rows).map(|row| Some(mask.value(row) && kept.is_valid(row) && kept.value(row))).collect();
         }
-        let of_time = |array: &ArrayRef| cast(array, &columns::time());
-        let valid_to: ArrayRef = Arc::new(TimestampMicrosecondArray::from(valid_to).with_timezone("UTC"));
-        let writer: ArrayRef = Arc::new(StringViewArray::from_iter_values(std::iter::repeat_n(&file.writer, rows)));
-        let mut arrays = vec![
-            of_time(column(VALID_FROM)?)?,
-            valid_to,
-            of_time(column(NOT_BEFORE)?)?,
-            cast(column(ORIGIN)?, &arrow_schema::DataType::Utf8View)?,
-            writer,
-            column(ROW_ID)?.clone(),
-        ];
+        let column = |name| batch.column_by_name(name).ok_or_else(missing);
+        let version = self.output.fields().iter().take(self.version_columns).map(|field| match field.name().as_str() {
+            VALID_TO => Ok(valid_to.clone()),
+            WRITER => {
+                let writers = std::iter::repeat_n(&file.writer, rows);
+                Ok(Arc::new(StringViewArray::from_iter_values(writers)) as ArrayRef)
+            }
+            name => Ok(cast(column(name)?, field.data_type())?),
+        });
+        let mut arrays = version.collect::<Result<Vec<ArrayRef>, Trouble>>()?;
         arrays.extend(self.read.columns.iter().filter_map(|name| values.get(name.as_str()).cloned()));
-        let batch = RecordBatch::try_new(self.output.clone(), arrays)?;
+        let options = RecordBatchOptions::new().with_row_count(Some(rows));
+        let batch = RecordBatch::try_new_with_options(self.output.clone(), arrays, &options)?;
         let batch = filter_record_batch(&batch, &mask)?;
         self.meter.add_rows(batch.num_rows() as u64);
         Ok(batch)
@@ -499,6 +533,18 @@ struct Opened {
 /// The Parquet reader may panic on damaged files.
 pub(super) fn guarded<T, E: From<String>>(work: impl FnOnce() -> Result<T, E>) -> Result<T, E> {
     catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| Err(E::from("the file is damaged".to_owned())))
+}
+
+/// Why an object store could not be read. A file that is missing, or has another size than the log states, is damaged
+/// instead, whatever the store's error was.
+pub(super) fn store_failure(log: &Log, file: &DataFile, input: &Input, runtime: &Handle) -> Option<Error> {
+    let source = input.failure()?;
+    let path = log.path(&file.add.path);
+    match runtime.block_on(log.place.store.head(&path)) {
+        Ok(object) if object.size != file.add.size => None,
+        Err(object_store::Error::NotFound { .. }) => None,
+        _ => Some(log.place.failed(&path, source)),
+    }
 }
 
 /// The row groups of versions, or those of ends, which are last.

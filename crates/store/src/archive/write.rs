@@ -66,7 +66,7 @@ impl Writer {
         let state = state.await?.ok_or_else(|| broken("the table was not created"))?;
         let key = state.metadata.configuration.get(ROW_KEY).and_then(|text| hex::decode(text).ok());
         let row_key = key.and_then(|key| <[u8; 16]>::try_from(key).ok()).ok_or_else(|| broken("it has no row key"))?;
-        let layout = Arc::new(Layout::new(spec, name, state.columns.clone()));
+        let layout = Arc::new(Layout::new(spec, name, &state.columns));
         // No other writer of this name can commit any more: files of it that are not in the log never will be.
         let partition = log.path(&format!("{WRITER}={}", as_directory(name)));
         clean(&log, Some(&partition), SystemTime::UNIX_EPOCH).await?;

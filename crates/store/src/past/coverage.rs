@@ -1,0 +1,305 @@
+//! The table `coverage`, and warnings about times that were not recorded.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use arrow_array::builder::{
+    Float64Builder, Int64Builder, MapBuilder, MapFieldNames, StringBuilder, StringViewBuilder,
+    TimestampMicrosecondBuilder,
+};
+use arrow_array::{Array, ArrayRef, RecordBatch, RecordBatchOptions, StringViewArray};
+use arrow_schema::DataType;
+use indago_table::{
+    ColumnSpec, Completeness, Kind, Outcome, Past, Period, Reading, Result, ScanContext, Sink, Slice, Table, TableSpec,
+    Timestamp,
+};
+
+use crate::recorder::Interval;
+
+use super::scan::{Scan, malformed};
+use super::{COVERAGE, Recorded};
+
+/// What was recorded of one slice by one recorder, in the order of time.
+struct Slot<'a> {
+    intervals: Vec<&'a Interval>,
+}
+
+/// The slices of a table that a scan reads.
+fn slots<'a>(intervals: &'a [Interval], table: &str, scan: &Scan) -> Vec<Slot<'a>> {
+    let mut slots: BTreeMap<(&str, &str), Vec<&Interval>> = BTreeMap::new();
+    for interval in intervals.iter().filter(|interval| interval.table == table && is_read(interval, scan)) {
+        slots.entry((&interval.writer, &interval.origin)).or_default().push(interval);
+    }
+    let slot = |mut intervals: Vec<&'a Interval>| {
+        intervals.sort_by_key(|interval| (interval.from, interval.to));
+        Slot { intervals }
+    };
+    slots.into_values().map(slot).collect()
+}
+
+/// Whether a scan may want rows of a slice, by the values that all of its rows share.
+fn is_read(interval: &Interval, scan: &Scan) -> bool {
+    let schema = scan.spec.schema();
+    scan.filters().all(|filter| {
+        let value = |column: &usize| {
+            let field = schema.field(*column);
+            let known = interval.slice.iter().find(|(name, _)| name == field.name());
+            known.filter(|_| *field.data_type() == DataType::Utf8View).map(|(_, value)| value.as_str())
+        };
+        let Some(values) = filter.columns().iter().map(value).collect::<Option<Vec<_>>>() else { return true };
+        let arrays = values.into_iter().map(|value| Arc::new(StringViewArray::from(vec![value])) as ArrayRef).collect();
+        let row = schema.project(filter.columns()).and_then(|schema| {
+            let one = RecordBatchOptions::new().with_row_count(Some(1));
+            RecordBatch::try_new_with_options(Arc::new(schema), arrays, &one)
+        });
+        let kept = row.ok().and_then(|row| filter.keep(&row).ok());
+        kept.is_none_or(|kept| kept.is_valid(0) && kept.value(0))
+    })
+}
+
+impl Slot<'_> {
+    fn readings(&self) -> impl DoubleEndedIterator<Item = &&Interval> {
+        self.intervals.iter().filter(|interval| interval.gap.is_none())
+    }
+
+    /// The gap that a time falls into. The last one goes on until the next reading.
+    fn gap(&self, time: Timestamp) -> Option<&str> {
+        let last = self.intervals.iter().map(|interval| interval.to).max();
+        let gaps = self.intervals.iter().filter(|interval| interval.gap.is_some());
+        let mut gaps = gaps.filter(|gap| {
+            let is_first = self.readings().all(|reading| reading.from > gap.from);
+            (gap.from < time || is_first && gap.from == time) && (time < gap.to || Some(gap.to) == last)
+        });
+        gaps.next().and_then(|interval| interval.gap.as_deref())
+    }
+
+    /// The last reading up to a time, and the first one after it.
+    fn nearest(&self, time: Timestamp) -> (Option<Timestamp>, Option<Timestamp>) {
+        // A time within an interval is between two of its readings.
+        let before =
+            self.readings().filter(|interval| interval.from <= time).map(|interval| interval.to.min(time)).max();
+        let after = self.readings().map(|interval| interval.from).filter(|from| *from > time).min();
+        (before, after)
+    }
+
+    /// Why the rows at a time are not known; `None` if they are.
+    fn missing(&self, time: Timestamp) -> Option<String> {
+        let nearest = match self.nearest(time) {
+            (Some(before), Some(after)) => format!("the nearest readings are at {before} and {after}"),
+            (Some(before), None) => format!("the last reading is at {before}"),
+            (None, Some(after)) => format!("the first reading is at {after}"),
+            (None, None) => "there is no reading".to_owned(),
+        };
+        if let Some(reason) = self.gap(time) {
+            return Some(format!("not recorded completely at {time}: {reason}; {nearest}"));
+        }
+        let is_recorded = self.readings().any(|interval| {
+            let reach = interval.every.map_or(0, |every| micros(every).saturating_mul(2));
+            interval.from <= time && time.0 <= interval.to.0.saturating_add(reach)
+        });
+        (!is_recorded).then(|| format!("not recorded at {time}; {nearest}"))
+    }
+
+    fn origin(&self) -> String {
+        let Some(first) = self.intervals.first() else { return String::new() };
+        match first.origin.is_empty() {
+            true => first.writer.clone(),
+            false => first.origin.clone(),
+        }
+    }
+}
+
+fn micros(duration: Duration) -> i64 {
+    i64::try_from(duration.as_micros()).unwrap_or(i64::MAX)
+}
+
+/// Reports a table that was never recorded. Returns whether it was.
+fn tell_unrecorded(scan: &Scan, table: &str, slots: &[Slot<'_>]) -> bool {
+    if slots.is_empty() {
+        let location = &scan.recorded.location;
+        let message =
+            format!("table `{table}` is not recorded in {location}; `[record]` in the configuration names tables");
+        scan.warn(Outcome::Missing, "", message, Completeness::Failed);
+    }
+    !slots.is_empty()
+}
+
+/// Reports the slices whose rows at a time are not known, with their nearest readings.
+pub(super) fn tell_moment(scan: &Scan, table: &str, intervals: &[Interval], time: Timestamp) {
+    let slots = slots(intervals, table, scan);
+    if tell_unrecorded(scan, table, &slots) {
+        for slot in &slots {
+            if let Some(missing) = slot.missing(time) {
+                let is_known = slot.nearest(time).0.is_some();
+                let how = if is_known { Completeness::Partial } else { Completeness::Failed };
+                scan.warn(Outcome::Missing, &slot.origin(), missing, how);
+            }
+        }
+    }
+}
+
+/// Reports the slices whose newest reading is not complete.
+pub(super) fn tell_newest(scan: &Scan, table: &str, intervals: &[Interval]) {
+    let slots = slots(intervals, table, scan);
+    if tell_unrecorded(scan, table, &slots) {
+        for slot in &slots {
+            let newest = slot.intervals.iter().map(|interval| interval.to).max();
+            if let Some(newest) = newest.filter(|newest| slot.gap(*newest).is_some())
+                && let Some(missing) = slot.missing(newest)
+            {
+                scan.warn(Outcome::Missing, &slot.origin(), missing, Completeness::Partial);
+            }
+        }
+    }
+}
+
+/// Reports the gaps in a period. A period that is open on both sides is all that was recorded.
+pub(super) fn tell_period(scan: &Scan, table: &str, intervals: &[Interval], period: Period) {
+    let slots = slots(intervals, table, scan);
+    if !tell_unrecorded(scan, table, &slots) || period == Period::default() {
+        return;
+    }
+    let is_in = |from: Timestamp, to: Timestamp| {
+        period.to.is_none_or(|end| from < end) && period.from.is_none_or(|start| to > start)
+    };
+    for slot in &slots {
+        let gaps = slot.intervals.iter().filter(|interval| is_in(interval.from, interval.to));
+        for (gap, reason) in gaps.filter_map(|gap| Some((gap, gap.gap.as_ref()?))) {
+            let message = format!("not recorded completely from {} to {}: {reason}", gap.from, gap.to);
+            scan.warn(Outcome::Missing, &slot.origin(), message, Completeness::Partial);
+        }
+        let first = slot.readings().map(|interval| interval.from).min();
+        if let (Some(start), Some(first)) = (period.from, first)
+            && start < first
+        {
+            let message = format!("not recorded before the first reading at {first}");
+            scan.warn(Outcome::Missing, &slot.origin(), message, Completeness::Partial);
+        }
+    }
+}
+
+/// The table `coverage`.
+#[derive(Debug)]
+pub(super) struct CoverageTable {
+    recorded: Arc<Recorded>,
+    spec: Arc<TableSpec>,
+}
+
+impl CoverageTable {
+    pub(super) fn new(recorded: Arc<Recorded>) -> Self {
+        let column = |name: &'static str, kind: Kind, nullable: bool, about: &'static str| {
+            let mut column = ColumnSpec::new(name, kind, about);
+            column.nullable = nullable;
+            column
+        };
+        let columns = vec![
+            column("table_name", Kind::Text, false, "The table."),
+            column("writer", Kind::Text, false, "The recorder that wrote it."),
+            column(
+                "origin",
+                Kind::Text,
+                false,
+                "The slice: a cluster, an account and region, a repository, a host; empty for a table with one slice.",
+            ),
+            column("slice", Kind::TextMap, false, "Values that all rows of the slice have, by column."),
+            column(
+                "start_time",
+                Kind::Timestamp,
+                false,
+                "First reading; for a gap, the last complete reading before it.",
+            ),
+            column(
+                "end_time",
+                Kind::Timestamp,
+                false,
+                "Last reading so far; for a gap, the next complete reading, or the last attempt so far.",
+            ),
+            column("how", Kind::Text, false, "How it was read: `poll`, `watch`, `event` or `capture`."),
+            column(
+                "every",
+                Kind::Double,
+                true,
+                "Time between two readings, in seconds. NULL if it was read once or watched.",
+            ),
+            column("readings", Kind::BigInt, false, "Number of readings."),
+            column("gap", Kind::Text, true, "Why rows are missing. NULL if the interval was recorded completely."),
+        ];
+        let about = "When each table was recorded, and when not: one row per slice and interval. A query as of a time that no \
+                     interval has gives a warning.";
+        let mut spec = TableSpec::new(COVERAGE, "indago", about, columns).with_past(Past::Timeless);
+        spec.examples = vec![indago_table::Example::new(
+            "Gaps of the last day, with their reasons.",
+            "SELECT table_name, origin, start_time, end_time, gap FROM coverage \
+             WHERE gap IS NOT NULL AND end_time > now() - INTERVAL '1 day'",
+        )]
+        .into();
+        CoverageTable { recorded, spec: Arc::new(spec) }
+    }
+}
+
+impl Table for CoverageTable {
+    fn spec(&self) -> &TableSpec {
+        &self.spec
+    }
+
+    fn slices(&self, context: &ScanContext) -> Result<Vec<Slice>> {
+        let scan = Scan::new(&self.recorded, &self.spec, context, Vec::new())?;
+        let label = scan.label.clone();
+        let read = move |mut sink: Box<dyn Sink>| {
+            Box::pin(async move {
+                let intervals = scan.recorded.intervals().await?;
+                for some in intervals.chunks(scan.context.batch_size.max(1)) {
+                    let rows = batch(&scan.spec, some)?;
+                    scan.context.meter.add_rows(rows.num_rows() as u64);
+                    let columns = scan.needed.iter().map(|column| rows.column(*column).clone()).collect();
+                    scan.send(columns, rows.num_rows(), &mut *sink).await?;
+                }
+                Ok(())
+            }) as _
+        };
+        Ok(vec![Slice::new(label, Reading::Async(Box::new(read)))])
+    }
+
+    fn checks_filters(&self) -> bool {
+        true
+    }
+}
+
+fn batch(spec: &TableSpec, intervals: &[Interval]) -> Result<RecordBatch> {
+    let texts = || StringViewBuilder::new();
+    let (mut table, mut writer, mut origin, mut how, mut gap) = (texts(), texts(), texts(), texts(), texts());
+    let times = || TimestampMicrosecondBuilder::new().with_timezone("UTC");
+    let (mut start, mut end, mut every, mut readings) = (times(), times(), Float64Builder::new(), Int64Builder::new());
+    let names = MapFieldNames { entry: "entries".into(), key: "keys".into(), value: "values".into() };
+    let mut slice = MapBuilder::new(Some(names), StringBuilder::new(), StringBuilder::new());
+    for interval in intervals {
+        table.append_value(&interval.table);
+        writer.append_value(&interval.writer);
+        origin.append_value(&interval.origin);
+        for (column, value) in &interval.slice {
+            slice.keys().append_value(column);
+            slice.values().append_value(value);
+        }
+        slice.append(true).map_err(|error| malformed(&error))?;
+        start.append_value(interval.from.0);
+        end.append_value(interval.to.0);
+        how.append_value(interval.how.name());
+        every.append_option(interval.every.map(|every| every.as_secs_f64()));
+        readings.append_value(i64::try_from(interval.readings).unwrap_or(i64::MAX));
+        gap.append_option(interval.gap.as_deref());
+    }
+    let columns: Vec<ArrayRef> = vec![
+        Arc::new(table.finish()),
+        Arc::new(writer.finish()),
+        Arc::new(origin.finish()),
+        Arc::new(slice.finish()),
+        Arc::new(start.finish()),
+        Arc::new(end.finish()),
+        Arc::new(how.finish()),
+        Arc::new(every.finish()),
+        Arc::new(readings.finish()),
+        Arc::new(gap.finish()),
+    ];
+    RecordBatch::try_new(spec.schema(), columns).map_err(|error| malformed(&error))
+}
