@@ -106,6 +106,8 @@ fn report(reported: &Reported, status: &Status, reading: &TableReading) {
     let missing = reading.warnings.iter().filter(|warning| !warning.is_note()).map(Warning::to_string).collect();
     match &reading.failure {
         None => reported.succeeded(status, &name, missing),
+        // The texts of one lasting problem differ: they name files.
+        Some(_) if reading.is_failing => {}
         Some(failure) => reported.failed(status, &name, missing, failure),
     }
 }

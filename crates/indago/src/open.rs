@@ -102,7 +102,10 @@ fn of_environments(
     recorded: Option<&Arc<Recorded>>,
     limits: Limits,
 ) -> EngineBuilder {
-    let table = |table| recorded.map_or_else(|| Arc::clone(&table), |recorded| recorded.with_past(Arc::clone(&table)));
+    let table = |table: TableRef| match recorded {
+        Some(recorded) => recorded.with_past(table),
+        None => table,
+    };
     let catalog = |catalog: CatalogRef| match recorded {
         Some(recorded) => recorded.with_past_of(catalog),
         None => catalog,

@@ -192,7 +192,7 @@ pub(crate) fn select_all(engine: &Engine, spec: &TableSpec) -> String {
 }
 
 /// A query for the files of all users, and their numbers.
-async fn with_users(engine: &Engine, table: &str, sql: &str) -> Result<(String, Vec<String>)> {
+pub(crate) async fn with_users(engine: &Engine, table: &str, sql: &str) -> Result<(String, Vec<String>)> {
     let (column, users) = USER;
     let keys = keys_of(engine, table, &format!("SELECT DISTINCT {column} FROM {users}")).await?;
     let list = if keys.is_empty() { "NULL".to_owned() } else { keys.join(", ") };

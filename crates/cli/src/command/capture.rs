@@ -49,7 +49,8 @@ pub(crate) async fn run(common: &Common, arguments: Capture) -> Result {
     Ok(if missing && config.sql.strict { ExitCode::from(exit::INCOMPLETE) } else { ExitCode::SUCCESS })
 }
 
-/// The location of recorded tables, to which a capture adds a reading: a directory that a recorder wrote, or an object store.
+/// The location of recorded tables, to which a capture adds a reading: a directory that a recorder wrote, or an object
+/// store.
 fn recorded(out: &Path) -> Option<String> {
     let text = out.to_string_lossy();
     (text.contains("://") || store::is_recorded(out)).then(|| text.into_owned())

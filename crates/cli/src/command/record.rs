@@ -89,8 +89,10 @@ fn failed(error: store::Error) -> Error {
 /// A line about a reading that changed something, or could not.
 fn print(reading: &TableReading) {
     let TableReading { table, rows, added, modified, ended, .. } = reading;
-    if let Some(failure) = &reading.failure {
-        say(format_args!("{table}: not recorded: {}", visible(failure)));
+    match &reading.failure {
+        Some(failure) if !reading.is_failing => say(format_args!("{table}: not recorded: {}", visible(failure))),
+        None if reading.is_failing => say(format_args!("{table}: recorded again")),
+        _ => {}
     }
     if added + modified + ended > 0 {
         let millis = reading.elapsed.as_millis();

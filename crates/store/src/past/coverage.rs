@@ -251,6 +251,7 @@ impl Table for CoverageTable {
                 let intervals = scan.recorded.intervals().await?;
                 for some in intervals.chunks(scan.context.batch_size.max(1)) {
                     let rows = batch(&scan.spec, some)?;
+                    scan.context.meter.add_rows(rows.num_rows() as u64);
                     let columns = scan.needed.iter().map(|column| rows.column(*column).clone()).collect();
                     scan.send(columns, rows.num_rows(), &mut *sink).await?;
                 }

@@ -140,7 +140,6 @@ impl Scan {
             batch = batch.slice(0, limit.saturating_sub(given).min(batch.num_rows()));
         }
         let batch = batch.project(&self.wanted).map_err(|error| malformed(&error))?;
-        self.context.meter.add_rows(batch.num_rows() as u64);
         let is_wanted = batch.num_rows() == 0 || sink.send(batch).await;
         match is_wanted && !self.context.is_satisfied() {
             true => Ok(()),

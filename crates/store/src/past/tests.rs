@@ -190,7 +190,7 @@ struct Told {
     archive: Archive,
     /// The worlds of both writers together, after each reading.
     told: Vec<(Timestamp, World)>,
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
 }
 
 /// Random worlds, recorded by two writers at random times and compacted now and then.
@@ -217,13 +217,13 @@ async fn told(seed: u64, readings: usize) -> Told {
     let recorded = Recorded::open(archive.clone());
     let builder = Engine::builder().table(recorded.with_past(Arc::new(things))).table(recorded.coverage());
     let engine = recorded.catalogs().into_iter().fold(builder, indago_engine::EngineBuilder::catalog);
-    Told { engine: engine.build().await.expect("the engine builds"), archive, told, _folder: folder }
+    Told { engine: engine.build().await.expect("the engine builds"), archive, told, folder }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_recorded_world_is_read_back() {
     for seed in [3, 1_234_567, 0x5eed_0000_0001] {
-        let Told { engine, told, .. } = told(seed, 40).await;
+        let Told { engine, told, folder: _folder, .. } = told(seed, 40).await;
         let nothing = World::new();
         let mut before = &nothing;
         for (at, world) in &told {
@@ -257,7 +257,7 @@ async fn every_recorded_world_is_read_back() {
 #[tokio::test(flavor = "multi_thread")]
 async fn changes_replayed_from_nothing_are_the_worlds() {
     for seed in [5, 7_654_321, 0xabcd_ef01] {
-        let Told { engine, told, .. } = told(seed, 60).await;
+        let Told { engine, told, folder: _folder, .. } = told(seed, 60).await;
         let sql = "SELECT at, op, id, place, state, changed, before['place'], before['state'] FROM changes.things ORDER BY at";
         let changes = texts(&engine, sql).await;
         let mut replayed: BTreeMap<String, Vec<String>> = BTreeMap::new();
@@ -313,7 +313,7 @@ async fn changes_replayed_from_nothing_are_the_worlds() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn versions_of_a_period_are_those_that_existed_in_it() {
-    let Told { engine, told, archive, .. } = told(11, 50).await;
+    let Told { engine, told, archive, folder: _folder } = told(11, 50).await;
     let all = texts(&engine, "SELECT id, valid_from, valid_to FROM history.things").await;
     let (from, to) = (told[15].0.to_string(), told[30].0.to_string());
     for (period, closed) in
@@ -351,7 +351,7 @@ async fn versions_of_a_period_are_those_that_existed_in_it() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn times_that_were_not_recorded_are_reported() {
-    let Told { engine, told, .. } = told(13, 10).await;
+    let Told { engine, told, folder: _folder, .. } = told(13, 10).await;
     let sql = format!("SELECT count(*) FROM things FOR SYSTEM_TIME AS OF '{}'", told[3].0);
     // Nobody recorded coverage.
     let strict = QueryOptions { strict: true, ..QueryOptions::default() };
@@ -359,4 +359,63 @@ async fn times_that_were_not_recorded_are_reported() {
     let error = query.collect().await.expect_err("incomplete");
     assert_eq!(error.code(), indago_engine::Code::Incomplete);
     assert!(error.to_string().contains("table `things` is not recorded in"), "{error}");
+}
+
+/// Bytes that a query reads.
+async fn bytes(engine: &Engine, sql: &str) -> u64 {
+    let query = engine.query(sql).await.unwrap_or_else(|error| panic!("{sql}: {error}"));
+    query.collect().await.unwrap_or_else(|error| panic!("{sql}: {error}"));
+    query.scans().iter().map(|scan| scan.bytes).sum()
+}
+
+/// Things that live for a while and are then sealed by compaction, a hundred at a time: files differ in time and in keys.
+#[tokio::test(flavor = "multi_thread")]
+async fn times_and_keys_select_the_files_that_are_read() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let archive = Archive::open(&folder.path().to_string_lossy()).await.expect("it opens");
+    let things = Things::new();
+    let spec = things.0.clone();
+    let mut hand = Hand::new(&archive, &spec, "only").await;
+    let start = Timestamp::from_seconds(1_700_000_000);
+    let minute = |minute: i64| Timestamp(start.0 + minute * 60_000_000);
+    for generation in 0..12 {
+        let world = (0..100).map(|id| (generation * 1000 + id, (None, format!("{generation:0>300}"), id))).collect();
+        hand.read(&spec, &world, minute(generation)).await;
+    }
+    let recorded = Recorded::open(archive);
+    let builder = Engine::builder().table(recorded.with_past(Arc::new(things)));
+    let engine = recorded.catalogs().into_iter().fold(builder, indago_engine::EngineBuilder::catalog);
+    let engine = engine.build().await.expect("the engine builds");
+    // The ends of versions are read once.
+    bytes(&engine, "SELECT count(*) FROM history.things").await;
+    for (all, some) in [
+        (
+            "SELECT state FROM history.things".to_owned(),
+            format!("SELECT state FROM things FOR SYSTEM_TIME FROM '{}' TO '{}'", minute(5), minute(6)),
+        ),
+        (
+            "SELECT state FROM history.things".to_owned(),
+            format!(
+                "SELECT state FROM history.things WHERE valid_from <= '{}' AND valid_to > '{}'",
+                minute(5),
+                minute(5)
+            ),
+        ),
+        ("SELECT state FROM history.things".to_owned(), "SELECT state FROM history.things WHERE id = 5050".to_owned()),
+        (
+            "SELECT op, state FROM changes.things".to_owned(),
+            "SELECT op, state FROM changes.things WHERE id = 5050".to_owned(),
+        ),
+        (
+            "SELECT op, state FROM changes.things".to_owned(),
+            format!("SELECT op, state FROM changes.things WHERE at >= '{}'", minute(11)),
+        ),
+        (
+            "SELECT state FROM history.things".to_owned(),
+            format!("SELECT state FROM things FOR SYSTEM_TIME AS OF '{}'", minute(5)),
+        ),
+    ] {
+        let (all, part) = (bytes(&engine, &all).await, bytes(&engine, &some).await);
+        assert!(part > 0 && part * 3 < all, "{some}: {part} of {all} bytes");
+    }
 }

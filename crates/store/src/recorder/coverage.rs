@@ -39,7 +39,7 @@ pub struct Interval {
     pub table: String,
     /// The recorder.
     pub writer: String,
-    /// The slice, as in coverage: a cluster, an account and region, a repository; empty for a table with one slice.
+    /// The slice: the values that all of its rows share, such as `cluster=prod`; empty for a table with one slice.
     pub origin: String,
     /// Values that all rows of the slice share, by column.
     pub slice: Vec<(String, String)>,

@@ -57,8 +57,8 @@ pub(super) struct Ended {
 pub(super) enum Absent {
     /// They are gone.
     Ended,
-    /// They are gone if they were found by this reading or later, or if their version began at this time or later. Since
-    /// then, the same part of the slice is readable.
+    /// They are gone if they were found by this reading or later, or if their version began at this time or later.
+    /// Since then, the same part of the slice is readable.
     EndedSince(u32, i64),
     /// Unknown, and found rows may be incomplete.
     Unknown,

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use indago_config::{Period, Record, Recording, Size};
 use indago_engine::{Code, Engine};
-use indago_table::TableRef;
+use indago_table::{Completeness, Coverage, TableRef};
 use regex::Regex;
 
 use crate::capture::{captured_keys, has_files_of_users, is_of_the_program, quoted, relation};
@@ -19,6 +19,8 @@ pub(super) struct Plan {
     /// Positions of the recorded columns.
     pub(super) columns: Vec<usize>,
     pub(super) sql: String,
+    /// Whether it is read for all users, who are looked up before each reading.
+    pub(super) of_users: bool,
     pub(super) every: Duration,
     pub(super) how: How,
     pub(super) sample: Duration,
@@ -44,7 +46,7 @@ pub(super) async fn plans(engine: &Engine, request: Request<'_>) -> (Vec<Plan>, 
     let (mut plans, mut problems): (Vec<Plan>, Vec<String>) = (Vec::new(), Vec::new());
     let is_default = request.recording.is_empty();
     let groups = match is_default {
-        true => defaults(engine),
+        true => defaults(engine, &mut problems).await,
         false => request.recording.clone(),
     };
     for (name, group) in &groups {
@@ -151,9 +153,7 @@ async fn plan(
         }
         _ => {}
     }
-    if has_files_of_users(engine, spec) && conditions.is_empty() {
-        conditions.push("\"uid\" IN (SELECT uid FROM users)".to_owned());
-    }
+    let of_users = has_files_of_users(engine, spec) && conditions.is_empty();
     let names: Vec<String> = columns.iter().map(|column| quoted(&spec.columns[*column].name)).collect();
     let mut sql = format!("SELECT {} FROM {}", names.join(", "), relation(engine, &spec.name));
     if !conditions.is_empty() {
@@ -174,6 +174,7 @@ async fn plan(
     Ok(Plan {
         columns,
         sql,
+        of_users,
         every: group.every.0,
         how,
         sample: group.sample.unwrap_or(record.sample).0,
@@ -245,10 +246,38 @@ const SETTINGS: &[&str] = &[
 /// Tables that are expensive to read.
 const EXPENSIVE: &[&str] = &["hash", "suid_bin"];
 
+/// A table of each environment that shows whether the environment can be read at all.
+const PROBES: [&str; 3] = ["kubernetes_info", "containers", "aws_sts_caller_identity"];
+
+/// The environments that this machine does not have: nothing of them can be read, for a reason that does not pass.
+async fn absent(engine: &Engine, problems: &mut Vec<String>) -> Vec<String> {
+    let mut absent = Vec::new();
+    for probe in PROBES {
+        let Some(table) = engine.table(probe) else { continue };
+        let Ok(query) = engine.fork().query(&format!("SELECT * FROM {probe}")).await else { continue };
+        // What is missing is in the coverage.
+        let _ = query.collect().await;
+        let coverage = query.coverage();
+        let problem = coverage.iter().find_map(|slice| slice.problem.as_ref());
+        let is_absent = |slice: &Coverage| {
+            slice.completeness == Completeness::Failed
+                && slice.problem.as_ref().is_some_and(|problem| problem.outcome.is_standing())
+        };
+        if let Some(problem) = problem.filter(|_| coverage.iter().all(is_absent)) {
+            let environment = table.spec().environment.to_string();
+            problems.push(format!("{environment} is not recorded: {}", problem.message));
+            absent.push(environment);
+        }
+    }
+    absent
+}
+
 /// The groups of a configuration without groups: those of these tables that exist, the listed tables of clusters, and
 /// the tables of accounts.
-fn defaults(engine: &Engine) -> BTreeMap<String, Recording> {
-    let tables = engine.tables();
+async fn defaults(engine: &Engine, problems: &mut Vec<String>) -> BTreeMap<String, Recording> {
+    let absent = absent(engine, problems).await;
+    let mut tables = engine.tables();
+    tables.retain(|table| !absent.iter().any(|environment| *environment == table.spec().environment));
     let names = |is_wanted: &dyn Fn(&TableRef) -> bool| -> Vec<String> {
         let wanted = tables.iter().filter(|table| table.spec().alias_of.is_none() && is_wanted(table));
         wanted.map(|table| table.spec().name.to_string()).collect()

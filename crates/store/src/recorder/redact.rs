@@ -14,7 +14,8 @@ use regex::Regex;
 const REDACTED: &str = "[redacted]";
 
 /// A name of a secret in a command line, an environment variable or a URL.
-const NAME: &str = r"(?:pass(?:word|wd|phrase)?|pwd|secret|token|credentials?|api[_-]?key|access[_-]?key|private[_-]?key|signing[_-]?key|encryption[_-]?key|auth)";
+const NAME: &str =
+    r"(?:pass(?:word|wd|phrase)?|pwd|secret|token|credentials?|(?:api|access|private|signing|encryption)[_-]?key|auth)";
 
 /// Names of columns with command lines and environments.
 const COLUMNS: [&str; 10] =

@@ -43,6 +43,7 @@ type Rows = BTreeMap<i64, (String, i64)>;
 #[derive(Debug, Default)]
 struct State {
     clusters: BTreeMap<String, (Rows, Option<Answer>)>,
+    reads: u32,
 }
 
 #[derive(Debug, Clone)]
@@ -75,8 +76,14 @@ impl Table for World {
 
     fn slices(&self, context: &ScanContext) -> indago_table::Result<Vec<Slice>> {
         let schema = self.spec.schema();
+        let mut state = self.state.lock();
+        state.reads += 1;
+        // Like the tables of clusters, whose slices are named after the request.
+        let request = if state.reads.is_multiple_of(2) { "GET" } else { "WATCH" };
         let slice = |(cluster, (rows, answer)): (&String, &(Rows, Option<Answer>))| {
             let (name, rows, answer) = (cluster.clone(), rows.clone(), answer.unwrap_or(Answer::Complete));
+            let label = format!("{cluster} {request}");
+            let shown_label = label.clone();
             let (schema, columns, query) = (schema.clone(), context.columns.clone(), context.query.clone());
             let read = move |sink: &mut dyn indago_table::Sink| {
                 let shown = match answer {
@@ -101,23 +108,23 @@ impl Table for World {
                     Answer::Denied => {
                         let warning = Warning {
                             table: "world".to_owned(),
-                            origin: name.clone(),
+                            origin: label.clone(),
                             outcome: Outcome::Denied,
                             message: "odd rows are denied".to_owned(),
                             needs: None,
                             count: 1,
                             lines: None,
                         };
-                        query.add(&name, Completeness::Partial, warning);
+                        query.add(&label, Completeness::Partial, warning);
                         Ok(())
                     }
                 }
             };
-            let mut slice = Slice::new(cluster.clone(), SliceReading::Blocking(Box::new(read)));
+            let mut slice = Slice::new(shown_label, SliceReading::Blocking(Box::new(read)));
             slice.known.insert("cluster".to_owned(), cluster.clone());
             slice
         };
-        Ok(self.state.lock().clusters.iter().map(slice).collect())
+        Ok(state.clusters.iter().map(slice).collect())
     }
 }
 
@@ -332,14 +339,14 @@ async fn outages_and_times_without_a_recorder_are_gaps() {
     assert_eq!(
         shown(&archive).await,
         [
-            "a 0-120 poll 5",
-            "a 120-720 poll 0 the recorder was not running",
-            "a 720-750 poll 2",
-            "b 0-30 poll 2",
-            "b 30-120 poll 2 failed: refused",
-            "b 120-120 poll 1",
-            "b 120-720 poll 0 the recorder was not running",
-            "b 720-750 poll 2",
+            "cluster=a 0-120 poll 5",
+            "cluster=a 120-720 poll 0 the recorder was not running",
+            "cluster=a 720-750 poll 2",
+            "cluster=b 0-30 poll 2",
+            "cluster=b 30-120 poll 2 failed: refused",
+            "cluster=b 120-120 poll 1",
+            "cluster=b 120-720 poll 0 the recorder was not running",
+            "cluster=b 720-750 poll 2",
         ]
     );
     // Many intervals move into a table.

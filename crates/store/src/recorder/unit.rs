@@ -19,6 +19,7 @@ use indago_table::{Completeness, Coverage, Timestamp, Warning};
 use regex::Regex;
 
 use crate::archive::{Archive, Changes, End, Piece, Retention, Writer};
+use crate::capture::with_users;
 use crate::recorder::clock::{Clock, Moment, Moments, shown};
 use crate::recorder::coverage::{How, Interval, Lack, Reading, Track};
 use crate::recorder::hash::{Columns, as_live};
@@ -64,6 +65,8 @@ pub struct TableReading {
     pub warnings: Vec<Warning>,
     /// Why nothing, or only a part, was recorded.
     pub failure: Option<String>,
+    /// Whether the reading before failed too.
+    pub is_failing: bool,
 }
 
 /// What all tables of a recorder share.
@@ -94,6 +97,7 @@ pub(super) struct Unit {
     /// Why the next reading is late, if it is: writing took long.
     slow: Option<String>,
     is_first: bool,
+    is_failing: bool,
     maintained: Instant,
 }
 
@@ -138,6 +142,7 @@ impl Unit {
             number: 0,
             slow: None,
             is_first: true,
+            is_failing: false,
             maintained: Instant::now(),
             plan,
         }
@@ -168,6 +173,7 @@ impl Unit {
                 // What the store has now is unknown.
                 self.live = None;
                 let reason = format!("it could not be stored: {error}");
+                (recorded.added, recorded.modified, recorded.ended) = (0, 0, 0);
                 recorded.failure = Some(reason.clone());
                 self.same_lack(&Lack::Temporary { missing: "store".to_owned(), reason })
             }
@@ -188,6 +194,7 @@ impl Unit {
             over.extend(track.add(&reading));
         }
         self.is_first = false;
+        recorded.is_failing = std::mem::replace(&mut self.is_failing, recorded.failure.is_some());
         recorded.elapsed = began.elapsed();
         self.slow = (recorded.elapsed > self.plan.every)
             .then(|| format!("reading and writing it took {}", shown(recorded.elapsed)));
@@ -327,9 +334,18 @@ impl Unit {
         if self.plan.table.spec().events {
             options = options.consumer(format!("record {}", common.writer)).hold();
         }
-        let (query, mut failure) = match Box::pin(common.engine.fork().query_with(&self.plan.sql, options)).await {
+        let engine = common.engine.fork();
+        let sql = match self.plan.of_users {
+            true => with_users(&engine, self.plan.name(), &self.plan.sql).await.map(|(sql, _)| sql),
+            false => Ok(self.plan.sql.clone()),
+        };
+        let planned = match sql {
+            Ok(sql) => Box::pin(engine.query_with(&sql, options)).await.map_err(|error| error.to_string()),
+            Err(error) => Err(error.to_string()),
+        };
+        let (query, mut failure) = match planned {
             Ok(query) => (Some(query), None),
-            Err(error) => (None, Some(error.to_string())),
+            Err(error) => (None, Some(error)),
         };
         let mut opened = Opened::default();
         let mut events = Vec::new();
@@ -478,12 +494,12 @@ impl Unit {
         let own: Vec<&Coverage> = coverage.iter().filter(|slice| slice.table == self.plan.name()).collect();
         let rows = batch.num_rows();
         if let [slice] = own.as_slice() {
-            return Ok(vec![self.slice(common, &slice.slice, &slice.known, at); rows]);
+            return Ok(vec![self.slice(common, &origin(slice), &slice.known, at); rows]);
         }
         // By the columns that identify slices: their values, and the slice.
         let mut kinds: BTreeMap<Vec<usize>, HashMap<Vec<&str>, u32>> = BTreeMap::new();
         for slice in &own {
-            let number = self.slice(common, &slice.slice, &slice.known, at);
+            let number = self.slice(common, &origin(slice), &slice.known, at);
             let known = slice
                 .known
                 .iter()
@@ -537,7 +553,7 @@ impl Unit {
         let own: Vec<(u32, Option<Lack>)> = own
             .iter()
             .map(|slice| {
-                let number = self.slice(common, &slice.slice, &slice.known, at);
+                let number = self.slice(common, &origin(slice), &slice.known, at);
                 (number, lack(slice).max(of_keys.clone()))
             })
             .collect();
@@ -551,8 +567,9 @@ impl Unit {
             }),
         };
         let lacks = self.tracks.iter().enumerate().map(|(number, track)| {
-            let own = own.iter().find(|(known, _)| *known as usize == number);
-            own.map_or_else(|| gone(track), |(_, lack)| lack.clone())
+            // A slice can be read in several parts.
+            let own = own.iter().filter(|(known, _)| *known as usize == number).map(|(_, lack)| lack.clone());
+            own.max().unwrap_or_else(|| gone(track))
         });
         lacks.collect()
     }
@@ -576,16 +593,26 @@ fn rows_of(batches: &[RecordBatch]) -> u64 {
     batches.iter().map(|batch| batch.num_rows() as u64).sum()
 }
 
+/// The name of a slice, which does not depend on how it was read: the values that its rows share.
+fn origin(slice: &Coverage) -> String {
+    if slice.known.is_empty() {
+        return slice.slice.clone();
+    }
+    slice.known.iter().map(|(column, value)| format!("{column}={value}")).collect::<Vec<_>>().join(" ")
+}
+
 /// What was missing of a slice.
 fn lack(slice: &Coverage) -> Option<Lack> {
     if slice.completeness == Completeness::Complete {
         return None;
     }
     let (missing, reason) = match &slice.problem {
-        Some(problem) => (
-            format!("{} {} {}", problem.outcome.name(), problem.origin, problem.needs.as_deref().unwrap_or("")),
-            format!("{}: {}", slice.completeness.name(), problem.message),
-        ),
+        Some(problem) => {
+            // The name of the slice depends on how it was read.
+            let part = problem.origin.strip_prefix(&slice.slice).unwrap_or(&problem.origin);
+            let missing = [problem.outcome.name(), part, problem.needs.as_deref().unwrap_or("")].join(" ");
+            (missing, format!("{}: {}", slice.completeness.name(), problem.message))
+        }
         None => (String::new(), "the query ended before it was read completely".to_owned()),
     };
     let is_temporary = slice.may_change() || slice.problem.is_none();
