@@ -68,15 +68,12 @@ impl Slot<'_> {
         self.intervals.iter().filter_map(|interval| Some((*interval, interval.gap.as_deref()?)))
     }
 
-    /// Why the rows at a time are incomplete, if an interval states it.
-    fn reason(&self, time: Timestamp) -> Option<&str> {
-        // A gap lasts from the last complete reading to the next one.
-        let within = self.gaps().find(|(gap, _)| gap.from < time && time < gap.to);
-        let found = within.or_else(|| match self.complete().any(|interval| reaches(interval, time)) {
-            true => None,
-            false => self.gaps().find(|(gap, _)| reaches(gap, time)),
-        });
-        found.map(|(_, reason)| reason)
+    /// The interval that states how the rows at a time were read.
+    fn at(&self, time: Timestamp) -> Option<&Interval> {
+        // A gap lasts from the last complete reading to the next one, which belong to other intervals.
+        let within = self.complete().find(|interval| interval.from <= time && time <= interval.to).copied();
+        let reach = || self.intervals.iter().filter(|interval| reaches(interval, time)).max_by_key(|i| i.from).copied();
+        within.or_else(reach)
     }
 
     /// The last complete reading up to a time, and the first one after it.
@@ -96,11 +93,13 @@ impl Slot<'_> {
             (None, Some(after)) => format!("the first complete reading is at {after}"),
             (None, None) => "no reading is complete".to_owned(),
         };
-        if let Some(reason) = self.reason(time) {
-            return Some(format!("not recorded completely at {time}: {reason}; {nearest}"));
+        match self.at(time) {
+            Some(interval) => {
+                let reason = interval.gap.as_deref()?;
+                Some(format!("not recorded completely at {time}: {reason}; {nearest}"))
+            }
+            None => Some(format!("not recorded at {time}; {nearest}")),
         }
-        let is_recorded = self.complete().any(|interval| reaches(interval, time));
-        (!is_recorded).then(|| format!("not recorded at {time}; {nearest}"))
     }
 
     /// Whether nothing was read up to a time.
@@ -367,6 +366,10 @@ mod tests {
         ] {
             assert_eq!(missing(&polled, time), expected, "{time}");
         }
+        // The last attempt failed, so the source may still be away.
+        let open = [interval(600, 1200, Some(30), None), interval(1200, 1230, Some(30), Some("refused"))];
+        let refused = "not recorded completely at 20:35Z: refused; the last complete reading is at 20:00Z";
+        assert_eq!(missing(&open, 1235), refused);
         // Always without a permission, once each.
         let partial = [interval(600, 600, None, Some("denied")), interval(660, 660, None, Some("denied"))];
         for (time, expected) in [
