@@ -186,7 +186,7 @@ fn versions_and_changes_are_tables() {
 fn what_was_not_recorded_is_a_warning_or_an_error() {
     let (host, times) = Host::new();
     let before = host.run(&["query", "--as-of", "2020-01-01", "SELECT username FROM users", "--strict"]).expect(3);
-    assert!(before.err.contains("the first reading is at"), "{}", before.err);
+    assert!(before.err.contains("the first complete reading is at"), "{}", before.err);
     let unrecorded = host.run(&["query", "--as-of", &times[0], "SELECT * FROM groups"]).expect(0);
     assert!(unrecorded.err.contains("table `groups` is not recorded"), "{}", unrecorded.err);
     // A key that was recorded, and one that was not.

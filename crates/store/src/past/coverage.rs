@@ -59,46 +59,52 @@ fn is_read(interval: &Interval, scan: &Scan) -> bool {
 }
 
 impl Slot<'_> {
-    fn readings(&self) -> impl DoubleEndedIterator<Item = &&Interval> {
+    /// The intervals in which everything was read.
+    fn complete(&self) -> impl DoubleEndedIterator<Item = &&Interval> {
         self.intervals.iter().filter(|interval| interval.gap.is_none())
     }
 
-    /// The gap that a time falls into. The last one goes on until the next reading.
-    fn gap(&self, time: Timestamp) -> Option<&str> {
-        let last = self.intervals.iter().map(|interval| interval.to).max();
-        let gaps = self.intervals.iter().filter(|interval| interval.gap.is_some());
-        let mut gaps = gaps.filter(|gap| {
-            let is_first = self.readings().all(|reading| reading.from > gap.from);
-            (gap.from < time || is_first && gap.from == time) && (time < gap.to || Some(gap.to) == last)
-        });
-        gaps.next().and_then(|interval| interval.gap.as_deref())
+    fn gaps(&self) -> impl Iterator<Item = (&Interval, &str)> {
+        self.intervals.iter().filter_map(|interval| Some((*interval, interval.gap.as_deref()?)))
     }
 
-    /// The last reading up to a time, and the first one after it.
+    /// The interval that states how the rows at a time were read.
+    fn at(&self, time: Timestamp) -> Option<&Interval> {
+        // A gap lasts from the last complete reading to the next one, which belong to other intervals.
+        let within = self.complete().find(|interval| interval.from <= time && time <= interval.to).copied();
+        let reach = || self.intervals.iter().filter(|interval| reaches(interval, time)).max_by_key(|i| i.from).copied();
+        within.or_else(reach)
+    }
+
+    /// The last complete reading up to a time, and the first one after it.
     fn nearest(&self, time: Timestamp) -> (Option<Timestamp>, Option<Timestamp>) {
         // A time within an interval is between two of its readings.
         let before =
-            self.readings().filter(|interval| interval.from <= time).map(|interval| interval.to.min(time)).max();
-        let after = self.readings().map(|interval| interval.from).filter(|from| *from > time).min();
+            self.complete().filter(|interval| interval.from <= time).map(|interval| interval.to.min(time)).max();
+        let after = self.complete().map(|interval| interval.from).filter(|from| *from > time).min();
         (before, after)
     }
 
     /// Why the rows at a time are not known; `None` if they are.
     fn missing(&self, time: Timestamp) -> Option<String> {
         let nearest = match self.nearest(time) {
-            (Some(before), Some(after)) => format!("the nearest readings are at {before} and {after}"),
-            (Some(before), None) => format!("the last reading is at {before}"),
-            (None, Some(after)) => format!("the first reading is at {after}"),
-            (None, None) => "there is no reading".to_owned(),
+            (Some(before), Some(after)) => format!("the nearest complete readings are at {before} and {after}"),
+            (Some(before), None) => format!("the last complete reading is at {before}"),
+            (None, Some(after)) => format!("the first complete reading is at {after}"),
+            (None, None) => "no reading is complete".to_owned(),
         };
-        if let Some(reason) = self.gap(time) {
-            return Some(format!("not recorded completely at {time}: {reason}; {nearest}"));
+        match self.at(time) {
+            Some(interval) => {
+                let reason = interval.gap.as_deref()?;
+                Some(format!("not recorded completely at {time}: {reason}; {nearest}"))
+            }
+            None => Some(format!("not recorded at {time}; {nearest}")),
         }
-        let is_recorded = self.readings().any(|interval| {
-            let reach = interval.every.map_or(0, |every| micros(every).saturating_mul(2));
-            interval.from <= time && time.0 <= interval.to.0.saturating_add(reach)
-        });
-        (!is_recorded).then(|| format!("not recorded at {time}; {nearest}"))
+    }
+
+    /// Whether nothing was read up to a time.
+    fn is_before_all(&self, time: Timestamp) -> bool {
+        !self.intervals.iter().any(|interval| interval.from <= time && interval.readings > 0)
     }
 
     fn origin(&self) -> String {
@@ -108,6 +114,12 @@ impl Slot<'_> {
             false => first.origin.clone(),
         }
     }
+}
+
+/// Whether a time is in an interval, or soon enough after it: one reading may be late.
+fn reaches(interval: &Interval, time: Timestamp) -> bool {
+    let reach = interval.every.map_or(0, |every| micros(every).saturating_mul(2));
+    interval.from <= time && time.0 <= interval.to.0.saturating_add(reach)
 }
 
 fn micros(duration: Duration) -> i64 {
@@ -131,8 +143,7 @@ pub(super) fn tell_moment(scan: &Scan, table: &str, intervals: &[Interval], time
     if tell_unrecorded(scan, table, &slots) {
         for slot in &slots {
             if let Some(missing) = slot.missing(time) {
-                let is_known = slot.nearest(time).0.is_some();
-                let how = if is_known { Completeness::Partial } else { Completeness::Failed };
+                let how = if slot.is_before_all(time) { Completeness::Failed } else { Completeness::Partial };
                 scan.warn(Outcome::Missing, &slot.origin(), missing, how);
             }
         }
@@ -144,9 +155,8 @@ pub(super) fn tell_newest(scan: &Scan, table: &str, intervals: &[Interval]) {
     let slots = slots(intervals, table, scan);
     if tell_unrecorded(scan, table, &slots) {
         for slot in &slots {
-            let newest = slot.intervals.iter().map(|interval| interval.to).max();
-            if let Some(newest) = newest.filter(|newest| slot.gap(*newest).is_some())
-                && let Some(missing) = slot.missing(newest)
+            if let Some(missing) =
+                slot.intervals.iter().map(|interval| interval.to).max().and_then(|to| slot.missing(to))
             {
                 scan.warn(Outcome::Missing, &slot.origin(), missing, Completeness::Partial);
             }
@@ -164,16 +174,15 @@ pub(super) fn tell_period(scan: &Scan, table: &str, intervals: &[Interval], peri
         period.to.is_none_or(|end| from < end) && period.from.is_none_or(|start| to > start)
     };
     for slot in &slots {
-        let gaps = slot.intervals.iter().filter(|interval| is_in(interval.from, interval.to));
-        for (gap, reason) in gaps.filter_map(|gap| Some((gap, gap.gap.as_ref()?))) {
+        for (gap, reason) in slot.gaps().filter(|(gap, _)| is_in(gap.from, gap.to)) {
             let message = format!("not recorded completely from {} to {}: {reason}", gap.from, gap.to);
             scan.warn(Outcome::Missing, &slot.origin(), message, Completeness::Partial);
         }
-        let first = slot.readings().map(|interval| interval.from).min();
+        let first = slot.complete().map(|interval| interval.from).min();
         if let (Some(start), Some(first)) = (period.from, first)
             && start < first
         {
-            let message = format!("not recorded before the first reading at {first}");
+            let message = format!("not recorded before the first complete reading at {first}");
             scan.warn(Outcome::Missing, &slot.origin(), message, Completeness::Partial);
         }
     }
@@ -302,4 +311,73 @@ fn batch(spec: &TableSpec, intervals: &[Interval]) -> Result<RecordBatch> {
         Arc::new(gap.finish()),
     ];
     RecordBatch::try_new(spec.schema(), columns).map_err(|error| malformed(&error))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::recorder::How;
+
+    fn interval(from: i64, to: i64, every: Option<u64>, gap: Option<&str>) -> Interval {
+        Interval {
+            table: "t".to_owned(),
+            writer: "w".to_owned(),
+            origin: String::new(),
+            slice: Vec::new(),
+            from: Timestamp::from_seconds(from),
+            to: Timestamp::from_seconds(to),
+            how: How::Poll,
+            every: every.map(Duration::from_secs),
+            readings: u64::from(gap != Some("suspended")),
+            gap: gap.map(str::to_owned),
+        }
+    }
+
+    fn missing(intervals: &[Interval], time: i64) -> String {
+        let slot = Slot { intervals: intervals.iter().collect() };
+        slot.missing(Timestamp::from_seconds(time)).unwrap_or_default().replace("1970-01-01T00:", "")
+    }
+
+    #[test]
+    fn gaps_and_what_is_before_and_after_readings_are_told() {
+        let polled = [
+            interval(600, 1200, Some(30), None),
+            interval(1200, 1500, Some(30), Some("refused")),
+            interval(1500, 1800, Some(30), None),
+            interval(1800, 2400, Some(30), Some("suspended")),
+            interval(2400, 2400, Some(30), None),
+        ];
+        for (time, expected) in [
+            (599, "not recorded at 09:59Z; the first complete reading is at 10:00Z"),
+            (600, ""),
+            (1199, ""),
+            (1200, ""),
+            (
+                1201,
+                "not recorded completely at 20:01Z: refused; the nearest complete readings are at 20:00Z and 25:00Z",
+            ),
+            (1500, ""),
+            (
+                2000,
+                "not recorded completely at 33:20Z: suspended; the nearest complete readings are at 30:00Z and 40:00Z",
+            ),
+            (2460, ""),
+            (2461, "not recorded at 41:01Z; the last complete reading is at 40:00Z"),
+        ] {
+            assert_eq!(missing(&polled, time), expected, "{time}");
+        }
+        // The last attempt failed, so the source may still be away.
+        let open = [interval(600, 1200, Some(30), None), interval(1200, 1230, Some(30), Some("refused"))];
+        let refused = "not recorded completely at 20:35Z: refused; the last complete reading is at 20:00Z";
+        assert_eq!(missing(&open, 1235), refused);
+        // Always without a permission, once each.
+        let partial = [interval(600, 600, None, Some("denied")), interval(660, 660, None, Some("denied"))];
+        for (time, expected) in [
+            (599, "not recorded at 09:59Z; no reading is complete"),
+            (600, "not recorded completely at 10:00Z: denied; no reading is complete"),
+            (630, "not recorded at 10:30Z; no reading is complete"),
+        ] {
+            assert_eq!(missing(&partial, time), expected, "{time}");
+        }
+    }
 }
