@@ -375,3 +375,38 @@ fn is_like(entity: &Entity, values: &[Option<String>]) -> bool {
 fn order(moment: &Moment) -> (Timestamp, &str, &str, &str, &str, &str) {
     (moment.at, &moment.environment, &moment.table, &moment.key, &moment.kind, &moment.what)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn window(from: Option<i64>, to: Option<i64>) -> Window {
+        Window { from: from.map(Timestamp), to: to.map(Timestamp) }
+    }
+
+    #[test]
+    fn periods_with_a_common_time_overlap() {
+        for (one, two, overlap) in [
+            (window(None, None), window(Some(1), Some(2)), true),
+            (window(Some(1), Some(2)), window(Some(2), Some(3)), true),
+            (window(Some(1), Some(2)), window(Some(3), None), false),
+            (window(Some(3), None), window(None, Some(2)), false),
+        ] {
+            assert_eq!((one.overlaps(two), two.overlaps(one)), (overlap, overlap), "{one:?} {two:?}");
+        }
+        assert_eq!(window(Some(1), Some(2)).around(window(Some(0), None)), window(Some(0), None));
+        let condition = window(Some(0), Some(1_000_001)).condition("at");
+        assert_eq!(
+            condition,
+            " AND at >= TIMESTAMP '1970-01-01T00:00:00Z' AND at < TIMESTAMP '1970-01-01T00:00:01.000001Z'"
+        );
+    }
+
+    #[test]
+    fn a_value_that_the_user_left_out_is_any_value() {
+        let some = |text: &str| Some(text.to_owned());
+        let entity = Entity { kind: "node", values: vec![None, some("worker-1")] };
+        assert!(is_like(&entity, &[some("prod"), some("worker-1")]));
+        assert!(!is_like(&entity, &[some("prod"), some("worker-2")]));
+    }
+}
