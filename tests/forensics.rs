@@ -118,6 +118,60 @@ fn each_query_shows_its_part_of_the_trail() {
     assert!(blast.iter().any(|row| text(row, "what").starts_with("bastion")), "{blast:?}");
 }
 
+/// Tables without rows that join in the estate: it has no jobs, no Docker, no audit log, and a host without keys and logins.
+const WITHOUT_ROWS: &[&str] = &[
+    "authorized_keys",
+    "docker_containers",
+    "kubernetes_audit_events",
+    "kubernetes_cron_jobs",
+    "kubernetes_jobs",
+    "logged_in_users",
+    "user_ssh_keys",
+];
+
+/// Each declared join has rows.
+fn joins_have_rows(estate: &Estate, folder: &Path) {
+    use indago_tables_registry::links::{MENTIONS, Mention, Relation};
+    let rows = |mention: &Mention| {
+        // `writer` is a column of recorded tables only.
+        let value = |column: &&str| if *column == "writer" { "NULL".to_owned() } else { (*column).to_owned() };
+        let columns = mention.columns.iter().enumerate().map(|(at, column)| format!("{} AS v{at}", value(column)));
+        let when = if mention.when.is_empty() { String::new() } else { format!(" WHERE {}", mention.when) };
+        format!("(SELECT {} FROM {}{when})", columns.collect::<Vec<_>>().join(", "), mention.table)
+    };
+    let mut statements = Vec::new();
+    for (number, mention) in MENTIONS.iter().enumerate() {
+        let is_home =
+            |home: &&Mention| home.kind == mention.kind && home.relation == Relation::Is && home.table != mention.table;
+        for home in MENTIONS.iter().filter(is_home) {
+            let is_value =
+                |at: &usize| [mention, home].iter().all(|side| !["NULL", "writer"].contains(&side.columns[*at]));
+            let on = (0..mention.columns.len()).filter(is_value).map(|at| format!("a.v{at} = b.v{at}"));
+            let on = on.collect::<Vec<_>>().join(" AND ");
+            let (left, right) = (rows(mention), rows(home));
+            statements
+                .push(format!("SELECT {number} AS link, count(*) AS n FROM {left} AS a JOIN {right} AS b ON {on}"));
+        }
+    }
+    let file = folder.join("joins.sql");
+    fs::write(&file, statements.join(";\n")).expect("written");
+    let (counts, errors) = run(estate, &["query", "-f", &file.display().to_string()]);
+    let counts = counts.unwrap_or_else(|| panic!("{errors}"));
+    assert_eq!(counts.len(), statements.len());
+    let with_home: BTreeSet<u64> = counts.iter().filter_map(|row| row["link"].as_u64()).collect();
+    let joined: BTreeSet<u64> =
+        counts.iter().filter(|row| row["n"] != 0).filter_map(|row| row["link"].as_u64()).collect();
+    let missing = with_home.difference(&joined).map(|number| &MENTIONS[*number as usize]);
+    // An object of another kind is no home of this one: a deployment does not control a stateful set.
+    let missing = missing.filter(|mention| mention.kind != "workload" || mention.relation != Relation::Is);
+    let missing: Vec<&Mention> = missing.filter(|mention| !WITHOUT_ROWS.contains(&mention.table)).collect();
+    let expected = |mention: &&Mention| {
+        // The estate binds no cluster role in a namespace.
+        (mention.kind, mention.table) == ("cluster_role", "kubernetes_role_binding_subjects")
+    };
+    assert!(missing.iter().all(expected), "{missing:?}");
+}
+
 /// The tables of the forensic queries and of the trail.
 const RECORDED: &str = r#"
 [recording.state]
@@ -196,6 +250,7 @@ fn an_incident_is_as_it_was() {
     fs::write(&config, format!("{settings}[record]\ndir = \"recorded\"\nwriter = \"estate\"\n{RECORDED}"))
         .expect("written");
 
+    joins_have_rows(&estate, &folder);
     let recorder = Recorder::start(&estate);
     read_again(&estate);
     let live: Vec<Vec<Value>> = queries().iter().map(|file| ask(&estate, file)).collect();
