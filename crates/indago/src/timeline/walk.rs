@@ -192,7 +192,9 @@ impl<'a> Walk<'a> {
                 // The same number or name is another thing on another host.
                 let host = cells.text(sql::WRITER).filter(|_| is_of_host);
                 self.rows.entry((mention.table, host)).or_default().extend(key);
-                for (at, other) in mentions.iter().enumerate().filter(|(_, other)| other.relation != Relation::About) {
+                let leads_on =
+                    |other: &Mention| matches!(other.relation, Relation::Is | Relation::PartOf | Relation::Uses);
+                for (at, other) in mentions.iter().enumerate().filter(|(_, other)| leads_on(other)) {
                     let values = values(at, other);
                     let is_whole = other.columns.iter().zip(&values).all(|(column, value)| {
                         *column == sql::NOTHING || value.as_ref().is_some_and(|value| !value.is_empty())
@@ -281,11 +283,17 @@ impl<'a> Walk<'a> {
             true => linked.names.to_vec(),
             false => spec.identity.iter().map(|name| &**name).collect(),
         };
-        let values: Vec<Option<String>> = names.iter().map(|name| cells.text(name)).collect();
+        let of_row: Vec<Option<String>> = names.iter().map(|name| cells.text(name)).collect();
+        // Hidden columns without a value, such as the root of another host, only lengthen the condition.
+        let is_shown = |name: &str| spec.columns.iter().any(|column| column.name == name && !column.hidden);
+        let known = names.iter().zip(&of_row).filter(|(name, value)| value.is_some() || is_shown(name));
+        let (known, values): (Vec<&str>, Vec<Option<String>>) =
+            known.map(|(name, value)| (*name, value.clone())).unzip();
         let seen = |mention: &&Mention| {
             let values: Vec<Option<String>> = mention.columns.iter().map(|column| cells.text(column)).collect();
             let is_it = |seen: &&Entity| seen.kind == mention.kind && is_like(seen, &values);
-            let found = values.iter().any(Option::is_some).then(|| self.seen.iter().find(is_it));
+            // The last one is the one with most values.
+            let found = values.iter().any(Option::is_some).then(|| self.seen.iter().rfind(is_it));
             found.flatten().map(Entity::text)
         };
         let mentions = links::MENTIONS.iter().filter(|mention| mention.table == linked.table);
@@ -297,7 +305,7 @@ impl<'a> Walk<'a> {
             kind: kind.to_owned(),
             what: what.trim_end_matches([':', ' ', ',']).to_owned(),
             table: linked.table.to_owned(),
-            key: sql::equal(spec, &names, &values).unwrap_or_default(),
+            key: sql::equal(spec, &known, &values).unwrap_or_default(),
             entity: entity.unwrap_or_default(),
         });
     }
