@@ -260,18 +260,20 @@ impl<'a> Walk<'a> {
 
     fn change(&mut self, linked: &'static Linked, cells: Cells<'_>) {
         let (Some(at), Some(op)) = (cells.time("at"), cells.text("op")) else { return };
-        let is_first = op == "added" && cells.time("not_before").is_none();
+        let first = match op == "added" && cells.time("not_before").is_none() {
+            true => ["in the first reading, ", &cells.facts(linked)].concat(),
+            false => cells.facts(linked),
+        };
         let (kind, at, facts) = match (op.as_str(), linked.change) {
             ("added", Change::Life(start)) => match cells.time(start) {
                 // The time is exact, and can be before the first reading.
                 Some(start) if self.window.contains(start) => ("started", start, cells.facts(linked)),
                 Some(_) => return,
-                None => ("started", at, cells.facts(linked)),
+                None => ("started", at, first),
             },
             ("removed", Change::Life(_)) => ("ended", at, cells.facts(linked)),
             ("modified", _) => ("modified", at, cells.differences()),
-            (kind, _) if is_first => (kind, at, ["in the first reading", &cells.facts(linked)].join(", ")),
-            (kind, _) => (kind, at, cells.facts(linked)),
+            (kind, _) => (kind, at, first),
         };
         let what = [cells.label(linked), facts].join(": ");
         self.add(linked, cells, at, kind, what);
