@@ -168,7 +168,7 @@ fn joins_have_rows(estate: &Estate, folder: &Path) {
 /// The tables of the forensic queries and of the trail.
 const RECORDED: &str = r#"
 [recording.state]
-every = "2s"
+every = "10s"
 tables = ["processes", "container_processes", "containers", "process_open_sockets", "kubernetes_pods",
     "kubernetes_pod_containers", "kubernetes_nodes", "kubernetes_events", "kubernetes_service_accounts",
     "kubernetes_replica_sets", "kubernetes_deployments", "kubernetes_cluster_role_binding_subjects",
