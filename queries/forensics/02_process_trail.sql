@@ -7,7 +7,7 @@ SELECT
   k.namespace || '/' || k.name AS pod,
   k.service_account_name AS service_account,
   b.role_name AS cluster_role,
-  string_agg(DISTINCT array_to_string(r.verbs, '|') || ' ' || array_to_string(r.resources, '|'), '; ') AS may,
+  string_agg(DISTINCT array_to_string(r.verbs, '|') || ' ' || array_to_string(r.resources, '|'), '; ' ORDER BY array_to_string(r.verbs, '|') || ' ' || array_to_string(r.resources, '|')) AS may,
   i.instance_id AS node_instance,
   role.name AS node_role,
   substr(g.hash, 1, 10) AS built_from,

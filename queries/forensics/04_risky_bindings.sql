@@ -5,7 +5,7 @@ SELECT
   b.name AS binding,
   b.subject_namespace || '/' || b.subject_name AS service_account,
   b.role_name AS cluster_role,
-  string_agg(DISTINCT array_to_string(r.verbs, '|') || ' ' || array_to_string(r.resources, '|'), '; ') AS risky_rules,
+  string_agg(DISTINCT array_to_string(r.verbs, '|') || ' ' || array_to_string(r.resources, '|'), '; ' ORDER BY array_to_string(r.verbs, '|') || ' ' || array_to_string(r.resources, '|')) AS risky_rules,
   substr(b.annotations['org.opencontainers.image.revision'], 1, 10) AS revision
 FROM kubernetes_cluster_role_binding_subjects b
 JOIN kubernetes_cluster_role_policy_rules r ON r.name = b.role_name AND r.cluster = b.cluster

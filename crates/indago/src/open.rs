@@ -48,7 +48,7 @@ impl Defaults for EngineBuilder {
 
     fn with_environments(self, environments: &Environments) -> Self {
         let builder = self.tables(osquery::tables(&Config::default())).absent(of_osquery);
-        of_environments(builder, environments, None, Limits::default())
+        of_environments(builder, environments, None, &Config::default())
     }
 }
 
@@ -75,7 +75,7 @@ pub fn builder(config: &Config) -> Result<EngineBuilder, OpenError> {
                 builder.table_functions(timelines(Some(&recorded), Vec::new(), limits(config)))
             }
         },
-        None => of_environments(builder, &environments(config)?, recorded(config).as_ref(), limits(config)),
+        None => of_environments(builder, &environments(config)?, recorded(config).as_ref(), config),
     };
     let builder = builder.absent(move |name| {
         let table = every_table().into_iter().find(|table| table.spec().name == name);
@@ -100,7 +100,7 @@ fn of_environments(
     builder: EngineBuilder,
     environments: &Environments,
     recorded: Option<&Arc<Recorded>>,
-    limits: Limits,
+    config: &Config,
 ) -> EngineBuilder {
     let table = |table: TableRef| match recorded {
         Some(recorded) => recorded.with_past(table),
@@ -111,9 +111,15 @@ fn of_environments(
         None => catalog,
     };
     let tables = registry::all(environments);
-    let events = tables.iter().filter(|table| links::is_of_events(&table.spec().name)).cloned().collect();
+    // Without the files of audit logs, their table has only a warning.
+    let is_configured = |name: &str| name != "kubernetes_audit_events" || config.kubernetes.audit_logs.is_some();
+    let events = tables.iter().filter(|table| {
+        let name = &table.spec().name;
+        links::is_of_events(name) && is_configured(name)
+    });
+    let events = events.cloned().collect();
     let builder = builder
-        .table_functions(timelines(recorded, events, limits))
+        .table_functions(timelines(recorded, events, limits(config)))
         .tables(tables.into_iter().map(table))
         .functions(registry::functions(environments))
         .event_sources(registry::event_sources(environments));

@@ -28,9 +28,12 @@ pub enum Relation {
     Uses,
     /// The row reports something about the entity: an event, an API call. Followed from the entity to the rows only.
     About,
+    /// The row belongs to the entity, as rows of many kinds do: a process to its user. Followed from the entity to the rows
+    /// only, and only if the entity is where the timeline starts.
+    OwnedBy,
 }
 
-use Relation::{About, Is, PartOf, Uses};
+use Relation::{About, Is, OwnedBy, PartOf, Uses};
 
 /// Columns of a table that hold an entity.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -180,7 +183,7 @@ pub const MENTIONS: &[Mention] = &[
     mention("process", "container_processes", Is, &["writer", "pid"]),
     mention("process", "processes", Is, &["writer", "pid"]),
     mention("process", "processes", Uses, &["writer", "parent"]),
-    mention("user", "processes", Uses, &["writer", "uid"]),
+    mention("user", "processes", OwnedBy, &["writer", "uid"]),
     mention("process", "process_open_sockets", About, &["writer", "pid"]),
     mention("process", "logged_in_users", Uses, &["writer", "pid"]),
     mention("user_name", "logged_in_users", PartOf, &["writer", "user"]),

@@ -192,7 +192,9 @@ impl<'a> Walk<'a> {
                 // The same number or name is another thing on another host.
                 let host = cells.text(sql::WRITER).filter(|_| is_of_host);
                 self.rows.entry((mention.table, host)).or_default().extend(key);
-                for (at, other) in mentions.iter().enumerate().filter(|(_, other)| other.relation != Relation::About) {
+                let leads_on =
+                    |other: &Mention| matches!(other.relation, Relation::Is | Relation::PartOf | Relation::Uses);
+                for (at, other) in mentions.iter().enumerate().filter(|(_, other)| leads_on(other)) {
                     let values = values(at, other);
                     let is_whole = other.columns.iter().zip(&values).all(|(column, value)| {
                         *column == sql::NOTHING || value.as_ref().is_some_and(|value| !value.is_empty())
@@ -258,18 +260,20 @@ impl<'a> Walk<'a> {
 
     fn change(&mut self, linked: &'static Linked, cells: Cells<'_>) {
         let (Some(at), Some(op)) = (cells.time("at"), cells.text("op")) else { return };
-        let is_first = op == "added" && cells.time("not_before").is_none();
+        let first = match op == "added" && cells.time("not_before").is_none() {
+            true => ["in the first reading, ", &cells.facts(linked)].concat(),
+            false => cells.facts(linked),
+        };
         let (kind, at, facts) = match (op.as_str(), linked.change) {
             ("added", Change::Life(start)) => match cells.time(start) {
                 // The time is exact, and can be before the first reading.
                 Some(start) if self.window.contains(start) => ("started", start, cells.facts(linked)),
                 Some(_) => return,
-                None => ("started", at, cells.facts(linked)),
+                None => ("started", at, first),
             },
             ("removed", Change::Life(_)) => ("ended", at, cells.facts(linked)),
             ("modified", _) => ("modified", at, cells.differences()),
-            (kind, _) if is_first => (kind, at, ["in the first reading", &cells.facts(linked)].join(", ")),
-            (kind, _) => (kind, at, cells.facts(linked)),
+            (kind, _) => (kind, at, first),
         };
         let what = [cells.label(linked), facts].join(": ");
         self.add(linked, cells, at, kind, what);
@@ -281,11 +285,17 @@ impl<'a> Walk<'a> {
             true => linked.names.to_vec(),
             false => spec.identity.iter().map(|name| &**name).collect(),
         };
-        let values: Vec<Option<String>> = names.iter().map(|name| cells.text(name)).collect();
+        let of_row: Vec<Option<String>> = names.iter().map(|name| cells.text(name)).collect();
+        // Hidden columns without a value, such as the root of another host, only lengthen the condition.
+        let is_shown = |name: &str| spec.columns.iter().any(|column| column.name == name && !column.hidden);
+        let known = names.iter().zip(&of_row).filter(|(name, value)| value.is_some() || is_shown(name));
+        let (known, values): (Vec<&str>, Vec<Option<String>>) =
+            known.map(|(name, value)| (*name, value.clone())).unzip();
         let seen = |mention: &&Mention| {
             let values: Vec<Option<String>> = mention.columns.iter().map(|column| cells.text(column)).collect();
             let is_it = |seen: &&Entity| seen.kind == mention.kind && is_like(seen, &values);
-            let found = values.iter().any(Option::is_some).then(|| self.seen.iter().find(is_it));
+            // The last one is the one with most values.
+            let found = values.iter().any(Option::is_some).then(|| self.seen.iter().rfind(is_it));
             found.flatten().map(Entity::text)
         };
         let mentions = links::MENTIONS.iter().filter(|mention| mention.table == linked.table);
@@ -297,7 +307,7 @@ impl<'a> Walk<'a> {
             kind: kind.to_owned(),
             what: what.trim_end_matches([':', ' ', ',']).to_owned(),
             table: linked.table.to_owned(),
-            key: sql::equal(spec, &names, &values).unwrap_or_default(),
+            key: sql::equal(spec, &known, &values).unwrap_or_default(),
             entity: entity.unwrap_or_default(),
         });
     }
@@ -326,8 +336,15 @@ impl<'a> Walk<'a> {
         });
     }
 
-    fn warn(&mut self, warning: Warning) {
-        if !self.found.warnings.iter().any(|known| known.is_like(&warning) && known.message == warning.message) {
+    fn warn(&mut self, mut warning: Warning) {
+        // Versions and changes of a table have the same gaps.
+        let table = ["history.", "changes."].iter().find_map(|schema| warning.table.strip_prefix(schema));
+        if let Some(table) = table {
+            warning.table = table.to_owned();
+        }
+        let is_known =
+            |known: &Warning| known.is_like(&warning) && (known.table != NAME || known.message == warning.message);
+        if !self.found.warnings.iter().any(is_known) {
             self.found.warnings.push(warning);
         }
     }
@@ -374,4 +391,39 @@ fn is_like(entity: &Entity, values: &[Option<String>]) -> bool {
 
 fn order(moment: &Moment) -> (Timestamp, &str, &str, &str, &str, &str) {
     (moment.at, &moment.environment, &moment.table, &moment.key, &moment.kind, &moment.what)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn window(from: Option<i64>, to: Option<i64>) -> Window {
+        Window { from: from.map(Timestamp), to: to.map(Timestamp) }
+    }
+
+    #[test]
+    fn periods_with_a_common_time_overlap() {
+        for (one, two, overlap) in [
+            (window(None, None), window(Some(1), Some(2)), true),
+            (window(Some(1), Some(2)), window(Some(2), Some(3)), true),
+            (window(Some(1), Some(2)), window(Some(3), None), false),
+            (window(Some(3), None), window(None, Some(2)), false),
+        ] {
+            assert_eq!((one.overlaps(two), two.overlaps(one)), (overlap, overlap), "{one:?} {two:?}");
+        }
+        assert_eq!(window(Some(1), Some(2)).around(window(Some(0), None)), window(Some(0), None));
+        let condition = window(Some(0), Some(1_000_001)).condition("at");
+        assert_eq!(
+            condition,
+            " AND at >= TIMESTAMP '1970-01-01T00:00:00Z' AND at < TIMESTAMP '1970-01-01T00:00:01.000001Z'"
+        );
+    }
+
+    #[test]
+    fn a_value_that_the_user_left_out_is_any_value() {
+        let some = |text: &str| Some(text.to_owned());
+        let entity = Entity { kind: "node", values: vec![None, some("worker-1")] };
+        assert!(is_like(&entity, &[some("prod"), some("worker-1")]));
+        assert!(!is_like(&entity, &[some("prod"), some("worker-2")]));
+    }
 }
