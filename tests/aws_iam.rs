@@ -49,7 +49,7 @@ async fn sql_decides_as_the_cases_expect() {
     let engine = engine().await;
     let cases = cases();
     assert!(cases.len() >= 500);
-    let sql = "SELECT e.decision, e.decision = 'depends', e.reason FROM \
+    let sql = "SELECT e['decision'], e['decision'] = 'depends', e['reason'] FROM \
                (SELECT CAST(key AS BIGINT) AS n, aws_iam_evaluate(value) AS e FROM json_each($documents)) ORDER BY n";
     for some in cases.chunks(500) {
         let documents: Vec<Value> = some.iter().map(|(document, _)| document.clone()).collect();
@@ -81,7 +81,7 @@ async fn sql_states_the_reason_and_reports_malformed_documents() {
         json!({"request": request, "identity_policies": [{"Statement": 1}]}),
         json!({"request": request, "identity_policies": [{"Statement": 1}]}),
     ];
-    let sql = "SELECT e.decision, e.layer, e.policy, e.statement, e.keys, e.reason FROM \
+    let sql = "SELECT e['decision'], e['layer'], e['policy'], e['statement'], e['keys'], e['reason'] FROM \
                (SELECT CAST(key AS BIGINT) AS n, aws_iam_evaluate(value) AS e FROM json_each($documents)) ORDER BY n";
     let (rows, warnings) = rows(&engine, sql, &documents).await;
     let expected = [
