@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use indago::iam::{Caller, Case, Context, Decision, Kind, Policy, PolicySet, Principal, Request, Target, evaluate};
+use indago::iam::{Caller, Case, Context, Decision, Layer, Policy, PolicySet, Principal, Request, Target, evaluate};
 use indago_engine::{Engine, QueryOptions};
 use indago_tables_registry::{Aws, AwsSettings, Environments, functions};
 use indago_testkit::beds::Moto;
@@ -179,7 +179,7 @@ print(json.dumps({name: json.dumps(policy['Document']) for name, policy in polic
     assert!(policies.len() >= 1500, "{}", policies.len());
     let mut sets = Vec::new();
     for (name, text) in &policies {
-        let policy = Policy::parse(text, Kind::Identity).unwrap_or_else(|error| panic!("{name}: {error}"));
+        let policy = Policy::parse(text, Layer::Identity).unwrap_or_else(|error| panic!("{name}: {error}"));
         sets.push((name.clone(), policy));
     }
     // AdministratorAccess alone allows everything, ReadOnlyAccess no writes.
@@ -314,7 +314,8 @@ fn as_moto(statement: &Value) -> (Value, Vec<&'static str>) {
 }
 
 fn decide(policies: &[Value], action: &str, resource: &str) -> Decision {
-    let parse = |policy: &Value| (String::new(), Policy::parse(&policy.to_string(), Kind::Identity).expect("a policy"));
+    let parse =
+        |policy: &Value| (String::new(), Policy::parse(&policy.to_string(), Layer::Identity).expect("a policy"));
     let bob = Principal::parse("arn:aws:iam::111122223333:user/bob").expect("a principal");
     let caller = Caller::new(bob).identity(PolicySet::new(policies.iter().map(parse)));
     let context = Context::default();
