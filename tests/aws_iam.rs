@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use indago::iam::{Caller, Case, Context, Decision, Kind, Policy, PolicySet, Principal, Request, Target, evaluate};
+use indago::iam::{Caller, Case, Context, Decision, Layer, Policy, PolicySet, Principal, Request, Target, evaluate};
 use indago_engine::{Engine, QueryOptions};
 use indago_tables_registry::{Aws, AwsSettings, Environments, functions};
 use indago_testkit::beds::Moto;
@@ -49,7 +49,7 @@ async fn sql_decides_as_the_cases_expect() {
     let engine = engine().await;
     let cases = cases();
     assert!(cases.len() >= 500);
-    let sql = "SELECT e.decision, e.decision = 'depends', e.reason FROM \
+    let sql = "SELECT e['decision'], e['decision'] = 'depends', e['reason'] FROM \
                (SELECT CAST(key AS BIGINT) AS n, aws_iam_evaluate(value) AS e FROM json_each($documents)) ORDER BY n";
     for some in cases.chunks(500) {
         let documents: Vec<Value> = some.iter().map(|(document, _)| document.clone()).collect();
@@ -81,7 +81,7 @@ async fn sql_states_the_reason_and_reports_malformed_documents() {
         json!({"request": request, "identity_policies": [{"Statement": 1}]}),
         json!({"request": request, "identity_policies": [{"Statement": 1}]}),
     ];
-    let sql = "SELECT e.decision, e.layer, e.policy, e.statement, e.keys, e.reason FROM \
+    let sql = "SELECT e['decision'], e['layer'], e['policy'], e['statement'], e['keys'], e['reason'] FROM \
                (SELECT CAST(key AS BIGINT) AS n, aws_iam_evaluate(value) AS e FROM json_each($documents)) ORDER BY n";
     let (rows, warnings) = rows(&engine, sql, &documents).await;
     let expected = [
@@ -179,7 +179,7 @@ print(json.dumps({name: json.dumps(policy['Document']) for name, policy in polic
     assert!(policies.len() >= 1500, "{}", policies.len());
     let mut sets = Vec::new();
     for (name, text) in &policies {
-        let policy = Policy::parse(text, Kind::Identity).unwrap_or_else(|error| panic!("{name}: {error}"));
+        let policy = Policy::parse(text, Layer::Identity).unwrap_or_else(|error| panic!("{name}: {error}"));
         sets.push((name.clone(), policy));
     }
     // AdministratorAccess alone allows everything, ReadOnlyAccess no writes.
@@ -314,7 +314,8 @@ fn as_moto(statement: &Value) -> (Value, Vec<&'static str>) {
 }
 
 fn decide(policies: &[Value], action: &str, resource: &str) -> Decision {
-    let parse = |policy: &Value| (String::new(), Policy::parse(&policy.to_string(), Kind::Identity).expect("a policy"));
+    let parse =
+        |policy: &Value| (String::new(), Policy::parse(&policy.to_string(), Layer::Identity).expect("a policy"));
     let bob = Principal::parse("arn:aws:iam::111122223333:user/bob").expect("a principal");
     let caller = Caller::new(bob).identity(PolicySet::new(policies.iter().map(parse)));
     let context = Context::default();

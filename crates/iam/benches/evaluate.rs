@@ -4,10 +4,10 @@
 use std::hint::black_box;
 use std::time::Instant;
 
-use indago_iam::{Caller, Context, Decision, Kind, Policy, PolicySet, Principal, Request, Target, evaluate};
+use indago_iam::{Caller, Context, Decision, Layer, Policy, PolicySet, Principal, Request, Target, evaluate};
 
-fn set(kind: Kind, text: &str) -> PolicySet {
-    PolicySet::new([("policy".to_owned(), Policy::parse(text, kind).expect("a policy"))])
+fn set(layer: Layer, text: &str) -> PolicySet {
+    PolicySet::new([("policy".to_owned(), Policy::parse(text, layer).expect("a policy"))])
 }
 
 /// 200 statements: a quarter of them concerns each service, half of those the action that is asked for.
@@ -32,11 +32,11 @@ const BUCKET: &str = r#"{"Version": "2012-10-17", "Statement": [{"Effect": "Deny
 fn main() {
     let principal = Principal::parse("arn:aws:iam::111122223333:user/bob").expect("a principal");
     let caller = Caller::new(principal)
-        .identity(set(Kind::Identity, &identity()))
-        .boundary(set(Kind::Boundary, ALL))
-        .service_controls(set(Kind::ServiceControl, ALL))
-        .service_controls(set(Kind::ServiceControl, ALL));
-    let target = Target::default().policy(set(Kind::Resource, BUCKET));
+        .identity(set(Layer::Identity, &identity()))
+        .boundary(set(Layer::Boundary, ALL))
+        .service_controls(set(Layer::ServiceControl, ALL))
+        .service_controls(set(Layer::ServiceControl, ALL));
+    let target = Target::default().policy(set(Layer::Resource, BUCKET));
     let context = Context::default().with("aws:SecureTransport", ["true"]).with("aws:PrincipalTag/team", ["red"]);
     let resources: Vec<String> = (0..200).map(|number| format!("arn:aws:s3:::bucket-{number}/key")).collect();
     let decide = |resource: &str| {

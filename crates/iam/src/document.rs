@@ -3,7 +3,7 @@
 use crate::error::{Error, Result};
 use crate::evaluate::{Answer, Caller, Decision, Target, evaluate};
 use crate::json::Node;
-use crate::policy::{Kind, Policy};
+use crate::policy::{Layer, Policy};
 use crate::principal::{Principal, is_account};
 use crate::request::{Context, Request};
 use crate::set::PolicySet;
@@ -55,21 +55,21 @@ impl Document {
             let place = format!("{at}{key}");
             match key.as_str() {
                 "request" => asked = Some(Asked::parse(value, &place)?),
-                "identity_policies" => identity = set(value, Kind::Identity, &place)?,
+                "identity_policies" => identity = set(value, Layer::Identity, &place)?,
                 "permission_boundaries" => {
-                    for policy in policies(value, Kind::Boundary, &place)? {
+                    for policy in policies(value, Layer::Boundary, &place)? {
                         boundaries.push(PolicySet::new([policy]));
                     }
                 }
-                "session_policies" => session = set(value, Kind::Session, &place)?,
-                "scps" => service_controls = levels(value, Kind::ServiceControl, &place)?,
+                "session_policies" => session = set(value, Layer::Session, &place)?,
+                "scps" => service_controls = levels(value, Layer::ServiceControl, &place)?,
                 "rcps" => {
-                    for level in levels(value, Kind::ResourceControl, &place)? {
+                    for level in levels(value, Layer::ResourceControl, &place)? {
                         target = target.resource_controls(level);
                     }
                 }
                 "resource_policy" => {
-                    let policy = named(value, Kind::Resource, &place)?;
+                    let policy = named(value, Layer::Resource, &place)?;
                     target = target.policy(PolicySet::new([policy]));
                 }
                 _ => {
@@ -250,18 +250,18 @@ impl Asked {
     }
 }
 
-fn set(node: &Node, kind: Kind, place: &str) -> Result<PolicySet> {
-    Ok(PolicySet::new(policies(node, kind, place)?))
+fn set(node: &Node, layer: Layer, place: &str) -> Result<PolicySet> {
+    Ok(PolicySet::new(policies(node, layer, place)?))
 }
 
 /// A list of policies, or one policy.
-fn policies(node: &Node, kind: Kind, place: &str) -> Result<Vec<(String, Policy)>> {
-    let policy = |(position, node)| named(node, kind, &format!("{place}[{position}]"));
+fn policies(node: &Node, layer: Layer, place: &str) -> Result<Vec<(String, Policy)>> {
+    let policy = |(position, node)| named(node, layer, &format!("{place}[{position}]"));
     node.items().iter().enumerate().map(policy).collect()
 }
 
 /// A policy, or `{"name": .., "policy": ..}`. By default its name is its place.
-fn named(node: &Node, kind: Kind, place: &str) -> Result<(String, Policy)> {
+fn named(node: &Node, layer: Layer, place: &str) -> Result<(String, Policy)> {
     if let Node::Object(members) = node
         && members.iter().any(|(key, _)| key == "policy")
     {
@@ -270,7 +270,7 @@ fn named(node: &Node, kind: Kind, place: &str) -> Result<(String, Policy)> {
         for (key, value) in members {
             match key.as_str() {
                 "name" => name = value.text(&format!("{place}.name"))?.to_owned(),
-                "policy" => policy = Some(Policy::parse_node(value, kind, &format!("{place}.policy"))?),
+                "policy" => policy = Some(Policy::parse_node(value, layer, &format!("{place}.policy"))?),
                 _ => {
                     let place = format!("{place}.{key}");
                     return Err(Error::malformed(&place, "unknown key: a named policy has name and policy"));
@@ -279,11 +279,11 @@ fn named(node: &Node, kind: Kind, place: &str) -> Result<(String, Policy)> {
         }
         return Ok((name, policy.expect("one of the members is the policy")));
     }
-    Ok((place.to_owned(), Policy::parse_node(node, kind, place)?))
+    Ok((place.to_owned(), Policy::parse_node(node, layer, place)?))
 }
 
 /// A list per level. A level is a list of policies, or one policy.
-fn levels(node: &Node, kind: Kind, place: &str) -> Result<Vec<PolicySet>> {
-    let level = |(position, node)| set(node, kind, &format!("{place}[{position}]"));
+fn levels(node: &Node, layer: Layer, place: &str) -> Result<Vec<PolicySet>> {
+    let level = |(position, node)| set(node, layer, &format!("{place}[{position}]"));
     node.items().iter().enumerate().map(level).collect()
 }

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 
 use crate::error::Result;
+use crate::policy::Layer;
 use crate::principal::Principal;
 use crate::request::{Asked, Request};
 use crate::set::{Hit, Opinion, PolicySet};
@@ -40,23 +41,6 @@ pub enum Decision {
     ImplicitlyDenied,
     /// It depends on context keys that the request does not state. Only for a partial context.
     Depends,
-}
-
-/// A kind of policies that take part in the decision.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Layer {
-    /// Policies of the user, its groups, or the role.
-    Identity,
-    /// The permissions boundary.
-    Boundary,
-    /// The session policies.
-    Session,
-    /// Service control policies.
-    ServiceControl,
-    /// Resource control policies.
-    ResourceControl,
-    /// The policy of the resource; for a role its trust policy.
-    Resource,
 }
 
 /// The decision and its reason.
@@ -308,31 +292,6 @@ impl Decision {
             Decision::ExplicitlyDenied => "explicitly denied",
             Decision::ImplicitlyDenied => "implicitly denied",
             Decision::Depends => "depends",
-        }
-    }
-}
-
-impl Layer {
-    /// Its name in SQL: `identity`, `scp`.
-    pub fn name(self) -> &'static str {
-        match self {
-            Layer::Identity => "identity",
-            Layer::Boundary => "boundary",
-            Layer::Session => "session",
-            Layer::ServiceControl => "scp",
-            Layer::ResourceControl => "rcp",
-            Layer::Resource => "resource",
-        }
-    }
-
-    fn title(self) -> &'static str {
-        match self {
-            Layer::Identity => "identity policies",
-            Layer::Boundary => "permissions boundary",
-            Layer::Session => "session policies",
-            Layer::ServiceControl => "service control policies",
-            Layer::ResourceControl => "resource control policies",
-            Layer::Resource => "resource policy",
         }
     }
 }

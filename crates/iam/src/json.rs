@@ -106,6 +106,14 @@ impl<'de> Visitor<'de> for Nodes {
         Ok(Node::Null)
     }
 
+    fn visit_none<E>(self) -> std::result::Result<Node, E> {
+        Ok(Node::Null)
+    }
+
+    fn visit_some<D: Deserializer<'de>>(self, deserializer: D) -> std::result::Result<Node, D::Error> {
+        deserializer.deserialize_any(self)
+    }
+
     fn visit_bool<E>(self, value: bool) -> std::result::Result<Node, E> {
         Ok(Node::Bool(value))
     }

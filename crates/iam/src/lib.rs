@@ -27,8 +27,8 @@ mod truth;
 
 pub use document::{Case, Cases, Document};
 pub use error::{Error, Result};
-pub use evaluate::{Answer, Caller, Decision, Layer, Target, evaluate};
-pub use policy::{Kind, Policy};
+pub use evaluate::{Answer, Caller, Decision, Target, evaluate};
+pub use policy::{Layer, Policy};
 pub use principal::Principal;
 pub use request::{Context, Request};
 pub use set::PolicySet;

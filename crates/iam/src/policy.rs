@@ -10,26 +10,50 @@ use crate::principal::Principals;
 use crate::request::Asked;
 use crate::truth::{Truth, all, any};
 
-/// What a policy is attached to. It decides which elements the policy needs.
+/// A kind of policies, by what they are attached to. It decides which elements a policy has, and what its statements mean
+/// for a decision.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Kind {
-    /// Of a user, group or role.
+pub enum Layer {
+    /// Policies of a user, of its groups, or of a role.
     Identity,
     /// A permissions boundary.
     Boundary,
-    /// Of a session.
+    /// Policies that were passed when a session was made.
     Session,
-    /// A service control policy.
+    /// Service control policies.
     ServiceControl,
-    /// A resource control policy.
+    /// Resource control policies.
     ResourceControl,
-    /// Of a resource: a bucket policy, a key policy, a role's trust policy.
+    /// The policy of a resource: a bucket policy, a key policy, a role's trust policy.
     Resource,
 }
 
-impl Kind {
+impl Layer {
+    /// Its name in SQL: `identity`, `scp`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Layer::Identity => "identity",
+            Layer::Boundary => "boundary",
+            Layer::Session => "session",
+            Layer::ServiceControl => "scp",
+            Layer::ResourceControl => "rcp",
+            Layer::Resource => "resource",
+        }
+    }
+
+    pub(crate) fn title(self) -> &'static str {
+        match self {
+            Layer::Identity => "identity policies",
+            Layer::Boundary => "permissions boundary",
+            Layer::Session => "session policies",
+            Layer::ServiceControl => "service control policies",
+            Layer::ResourceControl => "resource control policies",
+            Layer::Resource => "resource policy",
+        }
+    }
+
     fn has_principals(self) -> bool {
-        matches!(self, Kind::Resource | Kind::ResourceControl)
+        matches!(self, Layer::Resource | Layer::ResourceControl)
     }
 }
 
@@ -60,11 +84,11 @@ impl Policy {
     ///
     /// If AWS would not accept the document: it is not JSON, has a key twice or an unknown element, or lacks one. The
     /// error states where.
-    pub fn parse(text: &str, kind: Kind) -> Result<Policy> {
-        Policy::parse_text(text, kind, "policy")
+    pub fn parse(text: &str, layer: Layer) -> Result<Policy> {
+        Policy::parse_text(text, layer, "policy")
     }
 
-    fn parse_text(text: &str, kind: Kind, place: &str) -> Result<Policy> {
+    fn parse_text(text: &str, layer: Layer, place: &str) -> Result<Policy> {
         let is_encoded = text.trim_start().get(..3).is_some_and(|start| start.eq_ignore_ascii_case("%7b"));
         let node = match is_encoded {
             true => {
@@ -73,18 +97,18 @@ impl Policy {
             }
             false => Node::parse(text, place)?,
         };
-        Policy::parse_object(&node, kind, place)
+        Policy::parse_object(&node, layer, place)
     }
 
     /// A document, as an object or as a text that holds one.
-    pub(crate) fn parse_node(node: &Node, kind: Kind, place: &str) -> Result<Policy> {
+    pub(crate) fn parse_node(node: &Node, layer: Layer, place: &str) -> Result<Policy> {
         match node {
-            Node::Text(text) => Policy::parse_text(text, kind, place),
-            node => Policy::parse_object(node, kind, place),
+            Node::Text(text) => Policy::parse_text(text, layer, place),
+            node => Policy::parse_object(node, layer, place),
         }
     }
 
-    fn parse_object(node: &Node, kind: Kind, place: &str) -> Result<Policy> {
+    fn parse_object(node: &Node, layer: Layer, place: &str) -> Result<Policy> {
         let mut variables = false;
         let mut statements = None;
         for (key, value) in node.members(place)? {
@@ -107,7 +131,7 @@ impl Policy {
         let is_list = matches!(statements, Node::List(_));
         let statement = |(position, node)| {
             let place = if is_list { format!("{place}.Statement[{position}]") } else { format!("{place}.Statement") };
-            Statement::parse(node, kind, variables, &place)
+            Statement::parse(node, layer, variables, &place)
         };
         let statements = statements.items().iter().enumerate().map(statement).collect::<Result<_>>()?;
         Ok(Policy { statements })
@@ -115,7 +139,7 @@ impl Policy {
 }
 
 impl Statement {
-    fn parse(node: &Node, kind: Kind, variables: bool, place: &str) -> Result<Statement> {
+    fn parse(node: &Node, layer: Layer, variables: bool, place: &str) -> Result<Statement> {
         let (mut sid, mut is_deny, mut principals, mut actions, mut resources) = (None, None, None, None, None);
         let mut conditions = Vec::new();
         let twice =
@@ -132,7 +156,7 @@ impl Statement {
                     }
                 },
                 "Principal" | "NotPrincipal" => {
-                    if !kind.has_principals() {
+                    if !layer.has_principals() {
                         let why = "only policies of resources have a principal";
                         return Err(Error::malformed(&at, why));
                     }
@@ -165,10 +189,10 @@ impl Statement {
         let missing = |name: &str| Error::malformed(place, format!("{name} is missing"));
         let is_deny = is_deny.ok_or_else(|| missing("Effect"))?;
         let (is_not_action, actions) = actions.ok_or_else(|| missing("Action"))?;
-        if kind.has_principals() && principals.is_none() {
+        if layer.has_principals() && principals.is_none() {
             return Err(missing("Principal"));
         }
-        if kind != Kind::Resource && resources.is_none() {
+        if layer != Layer::Resource && resources.is_none() {
             return Err(missing("Resource"));
         }
         let (is_not_resource, resources) = match resources {

@@ -1,6 +1,6 @@
 //! The cases of `cases/`, properties, and malformed policies.
 
-use crate::{Case, Context, Decision, Document, Kind, Policy};
+use crate::{Case, Context, Decision, Document, Layer, Policy};
 
 fn files() -> Vec<(String, String)> {
     let folder = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/cases")).unwrap();
@@ -179,116 +179,116 @@ fn what_does_not_depend_is_certain() {
 fn malformed_policies_state_where() {
     let statement = |text: &str| format!("{{\"Version\": \"2012-10-17\", \"Statement\": [{text}]}}");
     let deep = "[".repeat(100_000);
-    for (text, kind, error) in [
-        ("{", Kind::Identity, "policy: EOF while parsing an object at line 1 column 1"),
-        ("[]", Kind::Identity, "policy: expected an object, found a list"),
-        ("{}", Kind::Identity, "policy: Statement is missing"),
+    for (text, layer, error) in [
+        ("{", Layer::Identity, "policy: EOF while parsing an object at line 1 column 1"),
+        ("[]", Layer::Identity, "policy: expected an object, found a list"),
+        ("{}", Layer::Identity, "policy: Statement is missing"),
         (
             r#"{"Version": "2012", "Statement": []}"#,
-            Kind::Identity,
+            Layer::Identity,
             "policy.Version: expected 2012-10-17 or 2008-10-17, found `2012`",
         ),
         (
             r#"{"statement": []}"#,
-            Kind::Identity,
+            Layer::Identity,
             "policy.statement: unknown element: a policy has Version, Id and Statement",
         ),
         (
             r#"{"Statement": [], "Statement": []}"#,
-            Kind::Identity,
+            Layer::Identity,
             "policy: duplicate key `Statement` at line 1 column 34",
         ),
         (
             &statement(r#"{"Effect": "Allow", "Action": "s3:*"}"#),
-            Kind::Identity,
+            Layer::Identity,
             "policy.Statement[0]: Resource is missing",
         ),
         (
             &statement(r#"{"Effect": "Allow", "Resource": "*"}"#),
-            Kind::Identity,
+            Layer::Identity,
             "policy.Statement[0]: Action is missing",
         ),
-        (&statement(r#"{"Action": "*", "Resource": "*"}"#), Kind::Identity, "policy.Statement[0]: Effect is missing"),
+        (&statement(r#"{"Action": "*", "Resource": "*"}"#), Layer::Identity, "policy.Statement[0]: Effect is missing"),
         (
             &statement(r#"{"Effect": "allow", "Action": "*", "Resource": "*"}"#),
-            Kind::Identity,
+            Layer::Identity,
             "policy.Statement[0].Effect: expected `Allow` or `Deny`, found `allow`",
         ),
         (
             &statement(r#"{"Effect": "Allow", "Action": "*", "NotAction": "a:b", "Resource": "*"}"#),
-            Kind::Identity,
+            Layer::Identity,
             "policy.Statement[0]: a statement has either Action or NotAction",
         ),
         (
             &statement(r#"{"Effect": "Allow", "Action": [1], "Resource": "*"}"#),
-            Kind::Identity,
+            Layer::Identity,
             "policy.Statement[0].Action[0]: expected a string, found a number",
         ),
         (
             &statement(r#"{"Effect": "Allow", "Action": "*", "Resource": "*", "Principal": "*"}"#),
-            Kind::Identity,
+            Layer::Identity,
             "policy.Statement[0].Principal: only policies of resources have a principal",
         ),
         (
             &statement(r#"{"Effect": "Allow", "Action": "*", "Resource": "*", "Principal": "*"}"#),
-            Kind::ServiceControl,
+            Layer::ServiceControl,
             "policy.Statement[0].Principal: only policies of resources have a principal",
         ),
         (
             &statement(r#"{"Effect": "Allow", "Action": "*", "Resource": "*"}"#),
-            Kind::Resource,
+            Layer::Resource,
             "policy.Statement[0]: Principal is missing",
         ),
         (
             &statement(r#"{"Effect": "Allow", "Action": "*", "Principal": {"Aws": "x"}}"#),
-            Kind::Resource,
+            Layer::Resource,
             "policy.Statement[0].Principal.Aws: unknown kind of principal: use AWS, Service, Federated or CanonicalUser",
         ),
         (
             &statement(r#"{"Effect": "Allow", "Action": "*", "Principal": "x"}"#),
-            Kind::Resource,
+            Layer::Resource,
             "policy.Statement[0].Principal: expected `*` or an object such as {\"AWS\": \"x\"}, found `x`",
         ),
         (
             &statement(r#"{"Effect": "Allow", "Action": "*", "Resource": "*", "Conditions": {}}"#),
-            Kind::Identity,
+            Layer::Identity,
             "policy.Statement[0].Conditions: unknown element: a statement has Sid, Effect, Principal, NotPrincipal, Action, NotAction, Resource, NotResource and Condition",
         ),
         (
             &statement(r#"{"Effect": "Allow", "Action": "*", "Resource": "*", "Condition": {"StringIs": {}}}"#),
-            Kind::Identity,
+            Layer::Identity,
             "policy.Statement[0].Condition.StringIs: unknown condition operator `StringIs`",
         ),
         (
             &statement(r#"{"Effect": "Allow", "Action": "*", "Resource": "*", "Condition": {"NullIfExists": {}}}"#),
-            Kind::Identity,
+            Layer::Identity,
             "policy.Statement[0].Condition.NullIfExists: unknown condition operator `NullIfExists`",
         ),
         (
             &statement(r#"{"Effect": "Allow", "Action": "*", "Resource": "*", "Condition": {"Null": {"a:b": "x"}}}"#),
-            Kind::Identity,
+            Layer::Identity,
             "policy.Statement[0].Condition.Null.a:b: expected `true` or `false`, found `x`",
         ),
         (
             &statement(r#"{"Effect": "Allow", "Action": "*", "Resource": "*", "Condition": {"Bool": {"a:b": [[]]}}}"#),
-            Kind::Identity,
+            Layer::Identity,
             "policy.Statement[0].Condition.Bool.a:b: expected a string, number, boolean or a list of them, found a list",
         ),
-        (&deep, Kind::Identity, "policy: recursion limit exceeded at line 1 column 128"),
-        (&"x".repeat(2 << 20), Kind::Identity, "policy: 2097152 bytes, which is more than the limit of 1048576"),
+        (&deep, Layer::Identity, "policy: recursion limit exceeded at line 1 column 128"),
+        (&"x".repeat(2 << 20), Layer::Identity, "policy: 2097152 bytes, which is more than the limit of 1048576"),
         (
             &statement(&format!(r#"{{"Effect": "Allow", "Action": "*", "Resource": "{}"}}"#, "x".repeat(5000))),
-            Kind::Identity,
+            Layer::Identity,
             "policy.Statement[0].Resource: 5000 bytes, which is more than the limit of 4096",
         ),
     ] {
-        assert_eq!(Policy::parse(text, kind).unwrap_err().to_string(), error);
+        assert_eq!(Policy::parse(text, layer).unwrap_err().to_string(), error);
     }
     let long = format!("{{\"{}\": 1}}", "é".repeat(10_000));
-    let error = Policy::parse(&long, Kind::Identity).unwrap_err().to_string();
+    let error = Policy::parse(&long, Layer::Identity).unwrap_err().to_string();
     assert!(error.len() < 500 && error.contains(".."), "{error}");
     let encoded = "%7B%22Statement%22%3A%5B%7B%22Effect%22%3A%22Allow%22%2C%22Action%22%3A%22%2A%22%2C%22Resource%22%3A%22%2A%22%7D%5D%7D";
-    assert_eq!(Policy::parse(encoded, Kind::Identity).unwrap().statements.len(), 1);
+    assert_eq!(Policy::parse(encoded, Layer::Identity).unwrap().statements.len(), 1);
 }
 
 #[test]

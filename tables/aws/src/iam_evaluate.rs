@@ -3,7 +3,7 @@
 use std::sync::{Arc, LazyLock};
 
 use arrow_array::builder::{ListBuilder, StringBuilder, StringViewBuilder};
-use arrow_array::{Array, ArrayRef, StringViewArray, StructArray};
+use arrow_array::{ArrayRef, StringViewArray, StructArray};
 use arrow_schema::{DataType, Field, Fields};
 use indago_iam::Document;
 use indago_table::scan::BoxFuture;
@@ -54,7 +54,7 @@ The result is a struct:
 A malformed document is NULL, with a warning.
 
 ```sql
-SELECT e.decision, e.reason
+SELECT e['decision'] AS decision, e['reason'] AS reason
 FROM (SELECT aws_iam_evaluate('{\"request\": {\"principal\": \"arn:aws:iam::111122223333:user/bob\", \"action\": \"s3:GetObject\",
   \"resource\": \"arn:aws:s3:::b/k\"}, \"identity_policies\": [{\"Version\": \"2012-10-17\",
   \"Statement\": [{\"Effect\": \"Allow\", \"Action\": \"s3:Get*\", \"Resource\": \"arn:aws:s3:::b/*\"}]}]}') AS e)

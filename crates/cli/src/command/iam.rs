@@ -92,7 +92,7 @@ fn read(file: &Path) -> anyhow::Result<Vec<indago::iam::Result<Case>>> {
     let text = std::fs::read_to_string(file)?;
     let cases: Cases = match file.extension().is_some_and(|extension| extension == "json") {
         true => serde_json::from_str(&text)?,
-        false => serde_saphyr::from_str(&text)?,
+        false => serde_saphyr::from_str(&text).map_err(|error| anyhow!("{error}"))?,
     };
     Ok(cases.cases()?)
 }
