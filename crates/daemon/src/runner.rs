@@ -318,7 +318,8 @@ impl Daemon {
         daemon.schedule(loaded.plan, loaded.invalid)?;
         daemon.deny()?;
         daemon.shared.engine.start_events();
-        daemon.shared.status.info(&format!("started: {}", daemon.summary()));
+        let results = daemon.config.daemon.results.display();
+        daemon.shared.status.info(&format!("started: {}; results are appended to {results}", daemon.summary()));
         daemon.notify.ready(&daemon.summary());
         Ok(daemon)
     }

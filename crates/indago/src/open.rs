@@ -80,7 +80,7 @@ pub fn builder(config: &Config) -> Result<EngineBuilder, OpenError> {
     for (schema, dir) in &config.stores {
         builder = builder.catalog(Arc::new(Store::open_as(schema, dir, &every_table())?));
     }
-    Ok(config.views.iter().fold(builder, |builder, (name, sql)| builder.view(name, sql)))
+    Ok(config.views.iter().fold(builder, |builder, (name, sql)| builder.view_of_user(name, sql)))
 }
 
 /// Adds the tables and catalogs of some environments.

@@ -102,8 +102,12 @@ impl Containers {
             scan.report(runtime.name(), &Error::Unsupported(message));
         }
         let place = if env.configured.is_some() { "is configured" } else { "has a socket at a standard path" };
-        if runtimes.is_empty() {
-            scan.report("", &Error::Unsupported(format!("no {what} {place}")));
+        if runtimes.is_empty() && env.configured.is_none() {
+            let paths = DOCKER_SOCKETS.iter().chain(&CONTAINERD_SOCKETS).copied().collect::<Vec<_>>().join(", ");
+            let message = format!("no {what} {place} ({paths}); set `containers.sockets` to read another socket");
+            scan.report("", &Error::Absent(message));
+        } else if runtimes.is_empty() {
+            scan.report("", &Error::Unsupported(format!("no {what} {place}; see `containers.sockets`")));
         } else {
             let known: Vec<String> = runtimes.iter().map(Runtime::name).collect();
             let why = || format!("no {what} at this address {place}; there are: {}", known.join(", "));
