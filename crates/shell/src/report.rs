@@ -229,7 +229,7 @@ pub fn print_warnings<'a>(warnings: impl IntoIterator<Item = &'a Warning>) {
     let _ = std::io::stderr().write_all(warnings_text(warnings).as_bytes());
 }
 
-/// Tables that a line about several warnings names.
+/// Tables or origins that a line about several warnings names.
 const NAMED: usize = 3;
 
 fn warnings_text<'a>(warnings: impl IntoIterator<Item = &'a Warning>) -> String {
@@ -246,20 +246,29 @@ fn warnings_text<'a>(warnings: impl IntoIterator<Item = &'a Warning>) -> String 
     }
     let mut text = String::new();
     for same in &causes {
-        let mut names: Vec<String> = same.iter().map(|warning| warning.table.clone()).collect();
-        names.dedup();
-        if names.len() <= NAMED {
-            same.iter().for_each(|warning| text.push_str(&warning_line(warning)));
-            continue;
+        let (table, origin) = match same.iter().all(|warning| warning.table == same[0].table) {
+            true => (Some(same[0].table.clone()), listed(same.iter().map(|warning| &warning.origin))),
+            false => (listed(same.iter().map(|warning| &warning.table)), Some(String::new())),
+        };
+        match (table, origin) {
+            (Some(table), Some(origin)) => {
+                let count = same.iter().map(|warning| warning.count).sum();
+                text.push_str(&warning_line(&Warning { table, origin, count, ..same[0].clone() }));
+            }
+            _ => same.iter().for_each(|warning| text.push_str(&warning_line(warning))),
         }
-        let others = names.len() - NAMED;
-        names.truncate(NAMED);
-        let others = if others > 1 { format!("{others} others") } else { "1 other".to_owned() };
-        let count = same.iter().map(|warning| warning.count).sum();
-        let table = format!("{} and {others}", names.join(", "));
-        text.push_str(&warning_line(&Warning { table, origin: String::new(), count, ..same[0].clone() }));
     }
     text
+}
+
+/// The first names of many; `None` if they are few.
+fn listed<'a>(names: impl Iterator<Item = &'a String>) -> Option<String> {
+    let mut names: Vec<&str> = names.map(String::as_str).collect();
+    names.dedup();
+    let others = names.len().checked_sub(NAMED).filter(|others| *others > 0)?;
+    names.truncate(NAMED);
+    let others = if others > 1 { format!("{others} others") } else { "1 other".to_owned() };
+    Some(format!("{} and {others}", names.join(", ")))
 }
 
 fn warning_line(warning: &Warning) -> String {
@@ -388,8 +397,9 @@ mod tests {
         let mut all: Vec<Warning> = same.into_iter().flatten().collect();
         all.extend(warning("f", "x", "odd"));
         all.extend(warning("g", "y", "odd"));
+        all.extend(["1", "2", "3", "4"].into_iter().filter_map(|origin| warning("h", origin, "no such name")));
         let expected = "warning: a, b, c and 2 others: no cluster is configured [5 times]\nwarning: f (x): odd\n\
-            warning: g (y): odd\n";
+            warning: g (y): odd\nwarning: h (1, 2, 3 and 1 other): no such name [4 times]\n";
         assert_eq!(warnings_text(&all), expected);
     }
 

@@ -59,6 +59,18 @@ impl Environment for Containers {
     }
 }
 
+/// Digits of an ID that `docker ps` prints.
+const PRINTED: usize = 12;
+
+/// Reports IDs that the query itself names as `docker ps` prints them: only full IDs have rows.
+pub(crate) fn report_short_ids<T: Row<Env = Containers>>(scan: &Scan<T>, column: usize) {
+    let is_short = |id: &str| id.len() == PRINTED && id.bytes().all(|byte| byte.is_ascii_hexdigit());
+    scan.context().report_absent(T::SPEC, column, |id| {
+        let why = || format!("`{id}` is only the start of an ID, which has 64 digits; use `LIKE '{id}%'`");
+        is_short(id).then(why)
+    });
+}
+
 impl Containers {
     /// The runtimes at the standard paths of a machine.
     ///
