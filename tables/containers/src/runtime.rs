@@ -114,7 +114,7 @@ impl Containers {
             scan.report(runtime.name(), &Error::Unsupported(message));
         }
         let place = if env.configured.is_some() { "is configured" } else { "has a socket at a standard path" };
-        if runtimes.is_empty() && env.configured.is_none() {
+        if runtimes.is_empty() && found.foreign.is_empty() && env.configured.is_none() {
             let paths = DOCKER_SOCKETS.iter().chain(&CONTAINERD_SOCKETS).copied().collect::<Vec<_>>().join(", ");
             let message = format!("no {what} {place} ({paths}); set `containers.sockets` to read another socket");
             scan.report("", &Error::Absent(message));
