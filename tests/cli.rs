@@ -685,6 +685,26 @@ fn names_in(finding: &Value) -> impl Iterator<Item = &str> {
     names.map(|name| name.split(' ').next().expect("a name"))
 }
 
+/// A view that cannot be planned fails only the queries that read it.
+#[test]
+fn a_view_that_does_not_plan_stops_no_other_query() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("indago.toml");
+    let views = "[views]\ngood = \"SELECT 42 AS answer\"\nbad = \"SELECT * FROM nowhere\"\nworse = \"SELECT FROM\"\n";
+    std::fs::write(&file, views).expect("written");
+    let file = file.to_str().expect("UTF-8");
+    let ran = run(&["--config", file, "SELECT answer FROM good"]).expect(0);
+    assert_eq!(ran.json()[0]["answer"], 42);
+    for expected in [format!("warning: {file}: views.bad: view `bad`: no table `nowhere`"), "views.worse: ".to_owned()]
+    {
+        assert!(ran.err.contains(&expected), "{expected}: {}", ran.err);
+    }
+    let error = run(&["--config", file, "SELECT * FROM bad"]).expect(1).err;
+    assert!(error.contains("]: view `bad`: no table `nowhere`"), "{error}");
+    let error = run(&["--config", file, "SELECT * FROM worse"]).expect(1).err;
+    assert!(error.contains("error[parse]: view `worse`: "), "{error}");
+}
+
 /// Problems of a host are grouped by the permission that is missing.
 #[test]
 fn check_groups_what_is_missing_by_its_cause() {

@@ -479,8 +479,8 @@ async fn the_error_says_why_a_join_brings_no_key() {
         ("SELECT 1 FROM wanted w JOIN places p ON p.path > w.pattern", "p.path > w.pattern"),
         ("SELECT 1 FROM wanted w JOIN places p ON upper(p.path) = w.pattern", "upper(p.path)"),
         ("SELECT 1 FROM wanted w JOIN places p ON p.path NOT LIKE w.pattern", "only `=`, `LIKE` and `GLOB`"),
-        ("SELECT 1 FROM wanted w FULL JOIN places p ON p.path = w.pattern", "a Full join also returns its rows"),
-        ("SELECT 1 FROM places p LEFT JOIN wanted w ON p.path = w.pattern", "a Left join also returns its rows"),
+        ("SELECT 1 FROM wanted w FULL JOIN places p ON p.path = w.pattern", "a FULL JOIN also returns its rows"),
+        ("SELECT 1 FROM places p LEFT JOIN wanted w ON p.path = w.pattern", "a LEFT JOIN also returns its rows"),
         ("SELECT 1 FROM places p JOIN places q ON p.path = q.path", "needs keys itself"),
     ] {
         let error = engine.query(sql).await.expect_err(sql);

@@ -41,6 +41,15 @@ fn every_statement_of_a_paste_runs() {
 }
 
 #[test]
+fn a_bracketed_paste_is_read_line_by_line() {
+    let paste = "\x1b[200~.mode csv\rSELECT 1 + 1 AS a;\r.strict\rSELECT 'fo' ||\r 'ur' AS b;\x1b[201~\r";
+    let screen = typed(home().path(), None, "--no-pager", paste);
+    for expected in ["a\n2\n", "strict is off", "b\nfour\n"] {
+        assert!(screen.contains(expected), "{expected}:\n{screen}");
+    }
+}
+
+#[test]
 fn input_during_a_query_is_not_lost() {
     let long = "SELECT count(*) AS n FROM generate_series(1, 300000) WHERE value % 7 = 3;\r";
     let next = "SELECT 'af' || 'ter' AS text;\rselect 'and ' ||\r 'later' AS text;\r";
@@ -211,7 +220,24 @@ fn lists_are_for_people_by_default() {
     let found = run(&["tables", "socket"]).expect(0).out;
     assert!(found.starts_with("process_open_sockets ") && found.contains("\nlistening_ports "), "{found}");
     let none = run(&["tables", "nothing_like_it"]).expect(2).err;
-    assert!(none.contains("no table `nothing_like_it`"), "{none}");
+    assert!(none.contains("no table or view mentions `nothing_like_it`"), "{none}");
+    assert!(script(".tables nothing_like_it\n").expect(1).err.contains("no table or view mentions `nothing_like_it`"));
+    assert!(run(&["functions", "nothing_like_it"]).expect(2).err.contains("no function has `nothing_like_it`"));
+    // A value that is a command's name, a dot-command as an argument, and patterns.
+    let folder = tempfile::tempdir().expect("a folder");
+    let capture = folder.path().join("capture");
+    let capture = capture.to_str().expect("UTF-8");
+    run(&["capture", "--out", capture, "time"]).expect(0);
+    let stored =
+        ran(indago().current_dir(&folder).args(["--store", "capture", "SELECT 1 AS a"]).output().expect("runs"));
+    assert_eq!(stored.expect(0).json()[0]["a"], 1);
+    let listed = run(&[".tables users"]).expect(0).out;
+    assert!(listed.starts_with("users ") && listed.contains("\nprocesses "), "{listed}");
+    let pods = run(&["tables", "kube*pods"]).expect(0).out;
+    assert_eq!(pods.lines().count(), 1, "{pods}");
+    // A description ends with its sentence.
+    let cut: Vec<&str> = list.lines().filter(|line| line.contains("  host  ") && !line.ends_with('.')).collect();
+    assert!(cut.is_empty(), "{cut:?}");
 }
 
 /// Runs lines in the shell, without a terminal.
@@ -241,7 +267,7 @@ fn errors_say_why_a_table_does_not_exist() {
     let error = told(&["SELECT * FROM process_events"]);
     assert!(error.contains("osquery has a table `process_events`, Indago does not"), "{error}");
     assert!(!error.contains("did you mean"), "{error}");
-    assert!(told(&["SELECT * FROM registry"]).contains("exists on Windows only"));
+    assert!(told(&["SELECT * FROM registry"]).contains("osquery has a table `registry` on Windows only"));
     let folder = tempfile::tempdir().expect("a folder");
     let file = folder.path().join("indago.toml");
     std::fs::write(&file, "[git]\nenabled = false\n").expect("written");
@@ -298,7 +324,10 @@ fn help_fits_the_error() {
         ("'2020-01-01 10:00' < mtime", "compare with seconds, as in `unixepoch('2020-01-01 10:00')`"),
         ("mtime BETWEEN 0 AND '2030-01-01'", "`mtime` is a number and `'2030-01-01'` is text"),
         ("size = 'large'", "`size` is a number and `'large'` is text"),
-        ("size IN (0, 'large')", "SQL orders all numbers before all texts; compare with a number"),
+        (
+            "size IN (0, 'large')",
+            "`size` is a number and `'large'` is text, so the comparison says nothing about the values; compare with a number",
+        ),
         ("size + 0 = 1 OR mtime IS 'never'", "`mtime` is a number and `'never'` is text"),
     ] {
         let ran = run(&["--csv", &format!("SELECT path FROM file WHERE path = '/' AND ({sql})")]).expect(0);

@@ -13,6 +13,7 @@ use indago::store::{Error, Store, capture};
 use indago_engine::{Engine, Outcome, QueryOptions};
 use indago_table::{Completeness, Sys};
 use indago_tables_registry::{Environments, all};
+use indago_testkit::fixture::{Host, Proc};
 
 use crate::support::{fixture_host, host_engine, rows};
 
@@ -138,6 +139,25 @@ async fn a_store_says_what_was_missing_when_it_was_captured() {
     capture(&stored, &["users".to_owned()], second.path()).await.expect("captured");
     let again = self::stored(second.path()).await;
     assert!(told(&again, "SELECT username FROM users").await.2);
+}
+
+/// Values that a source could not read are missing only for queries that read its columns.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_store_warns_of_missing_values_if_a_query_reads_them() {
+    let host = Host::new().process(Proc::new(7, "job").exe("/bin/job")).remove("proc/7/status").folder("proc/7/status");
+    let tables = all(&Environments::of(&Sys::at(host.root())));
+    let live = Engine::builder().tables(tables).build().await.expect("the engine builds");
+    let folder = tempfile::tempdir().expect("a folder");
+    let report = capture(&live, &["processes".to_owned()], folder.path()).await.expect("captured");
+    let lacking: Vec<&str> = report.tables[0].warnings.iter().map(|warning| warning.origin.as_str()).collect();
+    assert!(lacking.contains(&"status"), "{lacking:?}");
+    let stored = stored(folder.path()).await;
+    let (rows, warnings, fails) = told(&stored, "SELECT pid, path FROM processes WHERE pid = 7").await;
+    assert_eq!((rows, warnings, fails), (1, Vec::new(), false));
+    for sql in ["SELECT pid, uid FROM processes", "SELECT pid FROM processes WHERE uid IS NULL"] {
+        let (_, warnings, fails) = told(&stored, sql).await;
+        assert!(fails && warnings[0].starts_with("processes (status): "), "{sql}: {warnings:?}");
+    }
 }
 
 /// A file of `query --parquet` is also a capture.

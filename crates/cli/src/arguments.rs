@@ -1,5 +1,6 @@
 //! The command line. Scripts rely on it: do not change or remove what is documented.
 
+use std::borrow::Cow;
 use std::ffi::OsString;
 use std::path::PathBuf;
 
@@ -38,12 +39,18 @@ impl Arguments {
             Err(error) => error,
         };
         let commands = Arguments::command();
-        let names_a_command = arguments.iter().skip(1).any(|argument| {
-            argument == "help" || commands.get_subcommands().any(|command| argument == command.get_name())
-        });
+        let given = arguments.get(1..).unwrap_or_default();
+        let word = first_word(&commands, given);
+        let is_command =
+            |word: &str| word == "help" || commands.get_subcommands().any(|command| word == command.get_name());
+        let names_a_command = word.as_deref().is_some_and(is_command);
+        if let Some(word) =
+            word.as_deref().filter(|word| is_command(word) && error.kind() == ErrorKind::UnknownArgument)
+            && let Some(message) = misplaced(&commands, word, given)
+        {
+            return Err(clap::Error::raw(ErrorKind::UnknownArgument, message));
+        }
         // A mistyped command, whatever follows it.
-        let word =
-            arguments.iter().skip(1).map(|argument| argument.to_string_lossy()).find(|word| !word.starts_with('-'));
         let is_near = |word: &str| closest(word, commands.get_subcommands().map(clap::Command::get_name)).is_some();
         let is_mistyped = word.is_some_and(|word| !word.contains(char::is_whitespace) && is_near(&word));
         if names_a_command || is_mistyped && error.kind() == ErrorKind::InvalidSubcommand {
@@ -59,8 +66,13 @@ impl Arguments {
         match with("query") {
             Ok(Arguments { command: Some(Command::Query(query)), common }) => match query.source() {
                 None if is_terminal => with("shell").map_err(|_| error),
-                // A single word is a mistyped command.
-                Some(sql) if !sql.contains(char::is_whitespace) && sql != "-" => Err(error),
+                // A single word is a mistyped command, or a table or file without one.
+                Some(sql) if !sql.contains(char::is_whitespace) && sql != "-" && !sql.starts_with('.') => {
+                    Err(match single(sql) {
+                        Some(message) => clap::Error::raw(ErrorKind::InvalidSubcommand, message),
+                        None => error,
+                    })
+                }
                 _ => Ok(Arguments { command: Some(Command::Query(query)), common }),
             },
             _ if arguments.iter().any(is_keyword) => {
@@ -74,6 +86,54 @@ impl Arguments {
             }),
         }
     }
+}
+
+/// What to run for a single word that is no command: a file or a table.
+fn single(word: &str) -> Option<String> {
+    if word.to_lowercase().ends_with(".sql") {
+        return Some(format!("no command `{word}`; to run the SQL of a file: indago -f {word}\n"));
+    }
+    let environments = indago::environments::Environments::of(&indago::environments::Sys::live());
+    let is_table = indago::environments::all(&environments).iter().any(|table| table.spec().name == word);
+    is_table.then(|| format!("`{word}` is a table; describe it: indago tables {word}\n"))
+}
+
+/// The first argument that is neither an option nor the value of one.
+fn first_word<'a>(commands: &clap::Command, arguments: &'a [OsString]) -> Option<Cow<'a, str>> {
+    // Without a command, the options are those of `query` or `shell`.
+    let of = |command: &str| commands.find_subcommand(command).into_iter().flat_map(clap::Command::get_arguments);
+    let options: Vec<&clap::Arg> = commands.get_arguments().chain(of("query")).chain(of("shell")).collect();
+    let takes_value = |word: &str| {
+        options.iter().filter(|option| option.get_action().takes_values()).any(|option| match word.strip_prefix("--") {
+            Some(long) => option.get_long() == Some(long),
+            None => word
+                .strip_prefix('-')
+                .is_some_and(|short| option.get_short().is_some_and(|own| short == own.to_string())),
+        })
+    };
+    let mut words = arguments.iter().map(|argument| argument.to_string_lossy());
+    while let Some(word) = words.next() {
+        match &*word {
+            "-" => return Some(word),
+            "--" => return words.next(),
+            option if takes_value(option) => _ = words.next(),
+            option if option.starts_with('-') => {}
+            _ => return Some(word),
+        }
+    }
+    None
+}
+
+/// The error for an option of a command that is before the command.
+fn misplaced(commands: &clap::Command, command: &str, arguments: &[OsString]) -> Option<String> {
+    let own = commands.find_subcommand(command)?;
+    let mut before = arguments.iter().map_while(|argument| argument.to_str().filter(|argument| *argument != command));
+    let is_own = |option: &str| {
+        let name = option.strip_prefix("--").and_then(|option| option.split('=').next());
+        name.is_some_and(|name| own.get_arguments().any(|own| own.get_long() == Some(name)))
+    };
+    let option = before.find(|argument| is_own(argument))?;
+    Some(format!("write the options of `{command}` after it, as in: indago {command} {option}\n"))
 }
 
 /// Whether an argument begins a statement that was not quoted.
@@ -148,7 +208,7 @@ pub(crate) enum Command {
     Capture(Capture),
     /// Record tables, so that queries can read them as they were
     Record(Record),
-    /// Show what each environment can read with the present permissions, and what is missing
+    /// Show what each environment can read with the current permissions, and what is missing
     Check(Check),
     /// Compare two captures, or a capture with now, table by table
     Diff(Diff),
@@ -213,12 +273,15 @@ pub(crate) struct Output {
     /// The same as `--format csv`
     #[arg(long)]
     csv: bool,
+    /// The same as `--format line`
+    #[arg(long)]
+    line: bool,
 }
 
 impl Output {
     /// The format that the user chose.
     pub(crate) fn chosen(&self) -> Option<Format> {
-        let named = [(self.json, Format::Json), (self.csv, Format::Csv)];
+        let named = [(self.json, Format::Json), (self.csv, Format::Csv), (self.line, Format::Line)];
         self.format.or_else(|| named.into_iter().find_map(|(is_given, format)| is_given.then_some(format)))
     }
 }
@@ -263,11 +326,12 @@ impl Query {
 
 #[derive(Debug, Args)]
 pub(crate) struct Tables {
-    /// Describe this table: columns, keys, documentation, examples, permissions; or list the tables that mention this word
+    /// Describe this table: columns, keys, documentation, examples, permissions; or list the tables that mention this
+    /// word, or whose names fit a pattern such as 'kube*'
     #[arg(value_name = "NAME|WORD")]
     pub(crate) name: Option<String>,
-    /// Print the least Kubernetes ClusterRole for the queries of a file or pack; `-` reads SQL from standard input
-    #[arg(long, value_name = "FILE.sql|PACK", conflicts_with_all = ["name", "format", "json", "csv"])]
+    /// Print the minimal Kubernetes ClusterRole for the queries of a file or pack; `-` reads SQL from standard input
+    #[arg(long, value_name = "FILE.sql|PACK", conflicts_with_all = ["name", "format", "json", "csv", "line"])]
     pub(crate) permissions: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) output: Output,
@@ -275,7 +339,7 @@ pub(crate) struct Tables {
 
 #[derive(Debug, Args)]
 pub(crate) struct Functions {
-    /// List only the functions whose name contains this word
+    /// List only the functions whose name contains this word, or fits a pattern such as 'json*'
     #[arg(value_name = "WORD")]
     pub(crate) word: Option<String>,
     #[command(flatten)]
@@ -398,7 +462,7 @@ pub(crate) struct Timeline {
     pub(crate) limits: Limits,
 }
 
-/// Exit code 0: nothing is missing; 3: something is.
+/// Exit code 0: nothing is missing; 3: something is. Data of systems that are not here is not missing.
 #[derive(Debug, Args)]
 pub(crate) struct Check {
     /// Timeout of each small query, such as 30s [default: 10s]
@@ -435,6 +499,9 @@ pub(crate) struct IamTest {
 
 #[derive(Debug, Args)]
 pub(crate) struct Demo {
+    /// Start the shell over the embedded data, for queries of your own
+    #[arg(long)]
+    pub(crate) shell: bool,
     #[command(flatten)]
     pub(crate) output: Output,
 }
@@ -548,7 +615,12 @@ mod tests {
             vec!["--config", "c", "SELECT 1"],
             vec!["-- why\nSELECT 1"],
             vec!["-f", "some.sql"],
+            vec!["-f", "query"],
+            vec!["--store", "capture", "SELECT 1"],
+            vec!["--json", "--root", "check", "SELECT 1"],
+            vec!["--config", "demo", "--param", "help=tables", "SELECT $help"],
             vec!["-", "--json"],
+            vec![".tables"],
         ] {
             let all: Vec<&str> = ["indago"].into_iter().chain(line.iter().copied()).collect();
             let command = read(&all).unwrap_or_else(|error| panic!("{line:?}: {error}")).command;
@@ -566,6 +638,9 @@ mod tests {
         assert!(error(&["indago", "qury", "SELECT 1"]).contains("'query'"));
         assert!(error(&["indago", "--store", "a", "dif", "a", "b"]).contains("'diff'"));
         assert!(error(&["indago", "SELECT", "1"]).contains("quote it"));
+        assert!(error(&["indago", "processes"]).contains("`processes` is a table; describe it: indago tables"));
+        assert!(error(&["indago", "some.sql"]).contains("indago -f some.sql"));
+        assert!(error(&["indago", "--json", "check"]).contains("indago check --json"));
         assert!(error(&["indago", "SELECT 1", "--formt", "csv"]).contains("--formt"));
         assert!(error(&["indago", "tables", "--formt", "csv"]).contains("--formt"));
         assert!(error(&["indago", "--json", "--csv", "SELECT 1"]).contains("cannot be used with"));
@@ -598,6 +673,7 @@ mod tests {
             "indago diff a now --table users --format csv",
             "indago check --timeout 5s --format json",
             "indago demo",
+            "indago demo --shell",
         ] {
             assert!(Arguments::try_parse_from(line.split(' ')).is_ok(), "{line}");
         }

@@ -38,6 +38,9 @@ fn main() -> ExitCode {
         None if std::io::stdin().is_terminal() => command::shell::run(&runtime, &common, arguments::Shell::default()),
         None => runtime.block_on(Box::pin(command::query::run(&common, arguments::Query::default()))),
         Some(Command::Shell(options)) => command::shell::run(&runtime, &common, options),
+        Some(Command::Query(options)) if options.sql.as_deref().is_some_and(|sql| sql.starts_with('.')) => {
+            command::shell::run_one(&runtime, &common, options)
+        }
         Some(Command::Query(options)) => runtime.block_on(Box::pin(command::query::run(&common, options))),
         Some(Command::Tables(options)) => runtime.block_on(Box::pin(command::tables::run(&common, options))),
         Some(Command::Reference(options)) => runtime.block_on(Box::pin(command::reference::run(options))),
@@ -51,6 +54,7 @@ fn main() -> ExitCode {
         Some(Command::Verify(options)) => runtime.block_on(Box::pin(command::verify::run(options))),
         Some(Command::Timeline(options)) => runtime.block_on(Box::pin(command::timeline::run(&common, options))),
         Some(Command::Iam(options)) => command::iam::run(options),
+        Some(Command::Demo(options)) if options.shell => command::shell::over_demo(&runtime, options.output),
         Some(Command::Demo(options)) => runtime.block_on(Box::pin(command::demo::run(options))),
     };
     // The process ends here, whatever its threads still read.

@@ -6,13 +6,16 @@ use std::path::Path;
 
 use indago::config::{Config, ENVIRONMENT_VARIABLE, FILE_NAME, SqlDialect, unread};
 use indago::{Engine, Files};
-use indago_shell::{Format, say};
+use indago_shell::{Format, say, visible};
 
 use crate::arguments::{Common, Limits, Store};
 use crate::exit::{Error, Result};
 
 /// Environment variable that turns on logs: a `tracing` filter such as `indago=debug`.
 const LOG_VARIABLE: &str = "INDAGO_LOG";
+
+/// Directories of which the root of a system has at least one.
+const ROOTS: [&str; 5] = ["etc", "usr", "proc", "var", "lib"];
 
 /// Workers that run queries; blocking reads have their own threads.
 const MOST_WORKERS: usize = 8;
@@ -65,6 +68,13 @@ pub(crate) fn config(common: &Common, limits: Option<&Limits>) -> Result<Config>
                 let message = format!("--root {}: there is no such directory", root.display());
                 return Err(Error::usage(anyhow::anyhow!(message)));
             }
+            if ROOTS.iter().all(|folder| !root.join(folder).exists()) {
+                let (root, folders) = (root.display().to_string(), ROOTS.join(", "));
+                say(format_args!(
+                    "warning: --root {}: it has none of the directories {folders}; is it the root of a system?",
+                    visible(&root)
+                ));
+            }
             let root = std::path::absolute(root).map_err(|error| Error::usage(anyhow::anyhow!(error)))?;
             // A final slash is not part of the name.
             config.host.roots.push(root.components().collect());
@@ -113,13 +123,25 @@ fn mention_unread(config: &Config) {
 pub(crate) async fn engine(config: &Config) -> Result<Engine> {
     let mut config = config.clone();
     config.kubernetes.secret_values = false;
-    indago::open(&config).await.map_err(Error::usage)
+    let engine = indago::open(&config).await.map_err(Error::usage)?;
+    warn_of_views(&engine, &config);
+    Ok(engine)
+}
+
+/// Warns of views of the configuration that do not plan.
+fn warn_of_views(engine: &Engine, config: &Config) {
+    for (name, error) in engine.view_errors() {
+        let file = config.file.as_ref().map(|file| format!("{}: ", file.display())).unwrap_or_default();
+        say(format_args!("warning: {}", visible(&format!("{file}views.{name}: {error}; queries that read it fail"))));
+    }
 }
 
 /// The engine for a person's own SQL, which may also read local files.
 pub(crate) async fn engine_with_files(config: &Config) -> Result<Engine> {
     let builder = indago::builder(config).map_err(Error::usage)?.table_functions(Files);
-    builder.build().await.map_err(Error::usage)
+    let engine = builder.build().await.map_err(Error::usage)?;
+    warn_of_views(&engine, config);
+    Ok(engine)
 }
 
 /// The chosen format; by default a table on a terminal and JSON elsewhere.

@@ -51,7 +51,10 @@ fn parse(text: &str, file: Option<&Path>) -> Result<Config> {
     let source = Source { text, file };
     let table = DeTable::parse(text).map_err(|error| ConfigError::Syntax {
         place: source.place(error.span().unwrap_or(0..0)),
-        message: one_line(error.message()),
+        message: match text.trim_start().starts_with('{') {
+            true => of_json(file),
+            false => one_line(error.message()),
+        },
     })?;
     let table = table.into_inner();
     check_keys(&source, &table, &sections())?;
@@ -65,6 +68,15 @@ fn parse(text: &str, file: Option<&Path>) -> Result<Config> {
     })?;
     check_values(&source, &table, &config)?;
     Ok(config)
+}
+
+/// What to do with a configuration of osquery.
+fn of_json(file: Option<&Path>) -> String {
+    let file = file.map_or_else(|| "FILE".into(), |file| file.to_string_lossy());
+    let lines = format!("`[packs]` and `osquery = \"{file}\"`");
+    format!(
+        "this is JSON, not TOML; to run the schedule of an osquery configuration, write these lines to a .toml file: {lines}"
+    )
 }
 
 struct Source<'a> {
@@ -267,6 +279,12 @@ mod tests {
 
     fn error(text: &str) -> String {
         text.parse::<Config>().expect_err(text).to_string()
+    }
+
+    #[test]
+    fn a_configuration_of_osquery_gets_the_lines_to_write() {
+        let error = parse("{\"schedule\": {}}", Some(Path::new("/etc/osquery.conf"))).expect_err("JSON").to_string();
+        assert!(error.contains("JSON, not TOML") && error.contains("osquery = \"/etc/osquery.conf\""), "{error}");
     }
 
     #[test]

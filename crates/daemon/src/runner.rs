@@ -322,7 +322,8 @@ impl Daemon {
         daemon.deny()?;
         daemon.shared.engine.start_events();
         daemon.record()?;
-        daemon.shared.status.info(&format!("started: {}", daemon.summary()));
+        let results = daemon.config.daemon.results.display();
+        daemon.shared.status.info(&format!("started: {}; results are appended to {results}", daemon.summary()));
         daemon.notify.ready(&daemon.summary());
         Ok(daemon)
     }

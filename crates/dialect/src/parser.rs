@@ -352,7 +352,8 @@ fn sqlite_tokens(tokens: Vec<TokenWithSpan>) -> Vec<TokenWithSpan> {
                     }
                     end = token.span.end;
                 }
-                let word = Word { value: name, quote_style: Some('"'), keyword: Keyword::NoKeyword };
+                // Unlike a name in double quotes, it is never a string.
+                let word = Word { value: name, quote_style: Some('`'), keyword: Keyword::NoKeyword };
                 let span = token.span.union(&tokens[at + 1 + words].span);
                 out.push(TokenWithSpan { token: Token::Word(word), span });
                 at += words + 2;
@@ -804,7 +805,6 @@ impl SqlDialect for OsqueryDialect {
         supports_explain_with_utility_options,
         supports_limit_comma,
         supports_from_first_select,
-        supports_projection_trailing_commas,
         supports_try_convert,
         supports_bitwise_shift_operators,
         supports_named_fn_args_with_assignment_operator,

@@ -22,9 +22,10 @@ impl Absent {
     /// The message and the help of the error about a table.
     pub(crate) fn explained(&self, table: &str) -> (String, String) {
         match self {
-            Absent::OnlyOn(systems) => {
-                (format!("table `{table}` exists on {systems} only"), format!("run the query on {systems}"))
-            }
+            Absent::OnlyOn(systems) => (
+                format!("osquery has a table `{table}` on {systems} only, Indago does not"),
+                "search the tables that exist with `indago tables WORD`".to_owned(),
+            ),
             Absent::OfOsquery => (
                 format!("osquery has a table `{table}`, Indago does not"),
                 "search the tables that exist with `indago tables WORD`".to_owned(),

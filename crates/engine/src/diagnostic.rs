@@ -315,10 +315,45 @@ pub(crate) fn no_table(name: &str, absent: Option<Absent>, tables: &[String]) ->
     if name.contains('/') {
         return error.with_help("open a directory of captured tables with `--store DIR`");
     }
-    match closest(name, tables.iter().map(String::as_str)) {
-        Some(near) => error.with_help(format!("did you mean `{near}`?")),
+    if let Some(near) = closest(name, tables.iter().map(String::as_str)) {
+        return error.with_help(format!("did you mean `{near}`?"));
+    }
+    let meant: Vec<String> = meant(&lower, tables).into_iter().map(|table| format!("`{table}`")).collect();
+    if let Some((last, others)) = meant.split_last() {
+        let others = if others.is_empty() { String::new() } else { format!("{} or ", others.join(", ")) };
+        return error.with_help(format!("did you mean {others}{last}?"));
+    }
+    match PREFIXES.iter().find(|prefix| lower.starts_with(**prefix)) {
+        Some(prefix) => error.with_help(format!("list the tables that exist with `indago tables '{prefix}*'`")),
         None => error.with_help("list tables with `indago tables`, or search them with `indago tables WORD`"),
     }
+}
+
+/// Starts of the names of an environment's tables.
+const PREFIXES: [&str; 7] = ["kubernetes_", "aws_", "git_", "docker_", "container_", "deb_", "rpm_"];
+
+/// Programs and other products' tables, and the tables with what they show.
+const ELSEWHERE: [(&str, &str); 10] = [
+    ("df", "mounts"),
+    ("ifconfig", "interface_addresses"),
+    ("lsof", "process_open_files"),
+    ("netstat", "process_open_sockets"),
+    ("opera_extensions", "chrome_extensions"),
+    ("ports", "listening_ports"),
+    ("ps", "processes"),
+    ("repos", "git_repositories"),
+    ("sockets", "process_open_sockets"),
+    ("ss", "process_open_sockets"),
+];
+
+/// The tables that a name probably means: those of an environment, and those that show the same.
+fn meant<'a>(name: &str, tables: &'a [String]) -> Vec<&'a str> {
+    let known = |name: &str| tables.iter().find(|table| *table == name).map(String::as_str);
+    if let Some((_, table)) = ELSEWHERE.iter().find(|(elsewhere, _)| *elsewhere == name) {
+        return known(table).into_iter().collect();
+    }
+    let plural = format!("{}s", name.trim_end_matches('s'));
+    PREFIXES.iter().filter_map(|prefix| known(&format!("{prefix}{plural}"))).collect()
 }
 
 /// Where a statement reads a table under an alias, or else the table itself; `None` if it does so in several places.
@@ -391,6 +426,24 @@ mod tests {
         assert_eq!(place("WITH x AS (SELECT * FROM file) SELECT * FROM x", Some("x")), Some(25));
         assert_eq!(place("SELECT 1 FROM file a JOIN file b", None), None);
         assert_eq!(place("SELECT * FROM a_view", None), None);
+    }
+
+    #[test]
+    fn a_table_is_suggested_without_its_prefix() {
+        let tables = ["kubernetes_pods", "deb_packages", "rpm_packages", "git_commits", "process_open_sockets"];
+        let tables = tables.map(str::to_owned);
+        let help = |name: &str| no_table(name, None, &tables).help().map(str::to_owned).unwrap_or_default();
+        for (name, expected) in [
+            ("pods", "did you mean `kubernetes_pods`?"),
+            ("Pod", "did you mean `kubernetes_pods`?"),
+            ("packages", "did you mean `deb_packages` or `rpm_packages`?"),
+            ("commits", "did you mean `git_commits`?"),
+            ("netstat", "did you mean `process_open_sockets`?"),
+            ("aws_s3_bucket", "list the tables that exist with `indago tables 'aws_*'`"),
+            ("colours", "list tables with `indago tables`, or search them with `indago tables WORD`"),
+        ] {
+            assert_eq!(help(name), expected, "{name}");
+        }
     }
 
     #[test]

@@ -24,6 +24,7 @@ use indago_table::{
     CatalogRef, Error as TableError, EventLimits, EventSource, Events, FunctionRef, Period, Reader, Sys, TableRef,
     Timestamp, Warning,
 };
+use parking_lot::Mutex;
 
 use crate::absent::{Absent, WhyAbsent};
 use crate::clauses::{function_kind, unsupported_clause};
@@ -62,12 +63,22 @@ struct Inner {
     planning: Arc<Planning>,
     /// Summary of this session's last query.
     last: Arc<LastQuery>,
+    /// Views of the user that could not be planned.
+    view_errors: Arc<Mutex<Vec<(String, Error)>>>,
 }
 
 impl std::fmt::Debug for Engine {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Engine").field("tables", &self.0.registry.tables().len()).finish_non_exhaustive()
     }
+}
+
+/// A view to add.
+#[derive(Debug)]
+struct View {
+    name: String,
+    sql: String,
+    may_fail: bool,
 }
 
 /// Builds an [`Engine`].
@@ -80,7 +91,7 @@ pub struct EngineBuilder {
     dialect: Dialect,
     clock: Option<Sys>,
     absent: WhyAbsent,
-    views: Vec<(String, String)>,
+    views: Vec<View>,
     table_functions: Option<Arc<dyn TableFunctions>>,
     functions: Vec<ScalarUDF>,
     reading: Vec<FunctionRef>,
@@ -156,7 +167,15 @@ impl EngineBuilder {
     /// an error in it is an error of the queries that read it.
     #[must_use]
     pub fn view(mut self, name: impl Into<String>, sql: impl Into<String>) -> Self {
-        self.views.push((name.into(), sql.into()));
+        self.views.push(View { name: name.into(), sql: sql.into(), may_fail: false });
+        self
+    }
+
+    /// Adds a view of a user. An error in it is an error of the queries that read it, and one of
+    /// [`Engine::view_errors`].
+    #[must_use]
+    pub fn view_of_user(mut self, name: impl Into<String>, sql: impl Into<String>) -> Self {
+        self.views.push(View { name: name.into(), sql: sql.into(), may_fail: true });
         self
     }
 
@@ -251,9 +270,17 @@ impl EngineBuilder {
             )),
             planning: Arc::default(),
             last: Arc::default(),
+            view_errors: Arc::default(),
         }));
-        for (name, sql) in self.views {
-            engine.clone().add_view(name.clone(), sql).await.map_err(|error| error.in_view(&name))?;
+        for View { name, sql, may_fail } in self.views {
+            match engine.clone().add_view(name.clone(), sql.clone()).await.map_err(|error| error.in_view(&name)) {
+                // It is planned again by each query that reads it.
+                Err(error) if may_fail => {
+                    engine.0.registry.add_catalog_view(&name, CatalogView { sql: sql.into(), many: 0 });
+                    engine.0.view_errors.lock().push((name, error));
+                }
+                added => added?,
+            }
         }
         Ok(engine)
     }
@@ -390,6 +417,11 @@ impl Engine {
         self.0.registry.views()
     }
 
+    /// The views of the user that could not be planned when the engine was built, each with its error.
+    pub fn view_errors(&self) -> Vec<(String, Error)> {
+        self.0.view_errors.lock().clone()
+    }
+
     /// The limits.
     pub fn limits(&self) -> &Limits {
         &self.state().limits
@@ -461,6 +493,7 @@ impl Engine {
             registry: Arc::new(engine.registry.fork((*self.session()).clone())),
             planning: engine.planning.clone(),
             last: Arc::default(),
+            view_errors: engine.view_errors.clone(),
         }))
     }
 

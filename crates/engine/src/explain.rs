@@ -57,9 +57,18 @@ impl Calls {
 
     /// The calls for each row, with their estimated number.
     fn each_row(&self) -> impl Iterator<Item = String> {
-        self.per_row.iter().map(|calls| {
-            let many = calls.split(", ").count().saturating_mul(self.rows);
-            format!("+ {calls} for each row (about {})", counted(many, "call"))
+        // Several sources may make the same call.
+        let mut distinct: Vec<(&String, usize)> = Vec::new();
+        for calls in &self.per_row {
+            match distinct.iter_mut().find(|(known, _)| *known == calls) {
+                Some((_, times)) => *times += 1,
+                None => distinct.push((calls, 1)),
+            }
+        }
+        distinct.into_iter().map(|(calls, times)| {
+            let many = calls.split(", ").count().saturating_mul(self.rows).saturating_mul(times);
+            let times = if times > 1 { format!("{times} times ") } else { String::new() };
+            format!("+ {calls} {times}for each row (about {})", counted(many, "call"))
         })
     }
 

@@ -44,8 +44,9 @@ pub(crate) fn listing(statement: &Parsed) -> Result<Option<Listing>> {
 fn tables(condition: &str) -> Listing {
     let sql = format!(
         "SELECT m.name AS name, CASE WHEN v.table_name IS NOT NULL THEN 'view' ELSE e.environment END AS environment, \
-         substr(e.description, 1, instr(e.description || char(10), char(10)) - 1) AS description \
-         FROM sqlite_master AS m LEFT JOIN engine_tables AS e ON e.name = m.name \
+         substr(e.text, 1, instr(e.text || '. ', '. ')) AS description FROM sqlite_master AS m LEFT JOIN \
+         (SELECT name, environment, replace(trim(description), char(10), ' ') AS text FROM engine_tables) AS e \
+         ON e.name = m.name \
          LEFT JOIN information_schema.tables AS v ON v.table_name = m.name AND v.table_type = 'VIEW' \
          {condition} ORDER BY m.name"
     );

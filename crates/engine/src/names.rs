@@ -382,7 +382,9 @@ impl Known {
         };
         let absent = |table: &str| self.registry.why_absent(table);
         let functions = || functions::of(&self.registry);
-        let names = Names { tables: &tables, columns: &columns, functions: &functions, absent: &absent };
+        let arranged = |columns| self.registry.arranged(columns);
+        let names =
+            Names { tables: &tables, columns: &columns, functions: &functions, absent: &absent, arranged: &arranged };
         translate(error, sql, &names)
     }
 }

@@ -55,6 +55,10 @@ impl<T: Into<Parameter>> From<Option<T>> for Parameter {
 /// The largest number of a parameter, as in SQLite.
 const LARGEST: u64 = 32_766;
 
+/// Help for a text that looks like a parameter, but is none.
+pub(crate) const NOT_A_VALUE: &str =
+    "a parameter stands for a value: not for the name of a table or column, and not within quotes";
+
 /// Values by name, without the `$`.
 pub(crate) type Parameters = BTreeMap<String, Parameter>;
 
@@ -76,6 +80,7 @@ pub(crate) fn bind(statement: &mut Parsed, values: &Parameters, dialect: Dialect
         let error = Error::new(Code::Parameter, format!("the statement has no parameter `{unused}`")).in_sql(sql);
         let known: Vec<String> = names.iter().map(|name| format!("`${name}`")).collect();
         return Err(error.with_help(match (indago_table::closest(unused, names.iter().copied()), known.as_slice()) {
+            _ if sql.contains(&format!("${unused}")) => NOT_A_VALUE.to_owned(),
             (Some(name), _) => format!("did you mean `{name}`?"),
             (None, []) => format!("write `${unused}` where its value belongs"),
             (None, known) => format!("its parameters are {}", known.join(", ")),

@@ -106,6 +106,28 @@ impl Registry {
         closest(name, names.iter().map(String::as_str)).map(str::to_owned)
     }
 
+    /// The columns of a table as a short list shows them: without hidden ones, and those that most tables of its
+    /// environment have last. Other columns stay as they are.
+    pub(crate) fn arranged(&self, columns: Vec<String>) -> Vec<String> {
+        let has_them = |table: &&TableRef| table.spec().columns.iter().map(|column| &*column.name).eq(columns.iter());
+        let Some(table) = self.tables.iter().find(has_them) else { return columns };
+        let spec = table.spec();
+        let others: Vec<_> = self
+            .tables
+            .iter()
+            .map(|table| table.spec())
+            .filter(|other| other.environment == spec.environment)
+            .collect();
+        let is_common = |name: &str| {
+            let having = others.iter().filter(|other| other.column(name).is_some()).count();
+            others.len() > 2 && having * 2 > others.len()
+        };
+        let visible = spec.columns.iter().filter(|column| !column.hidden).map(|column| column.name.to_string());
+        let (common, mut own): (Vec<String>, Vec<String>) = visible.partition(|name| is_common(name));
+        own.extend(common);
+        own
+    }
+
     /// Why a table does not exist, if that is known.
     pub(crate) fn why_absent(&self, table: &str) -> Option<Absent> {
         self.absent.of(&table.to_lowercase())

@@ -11,7 +11,7 @@ const SHOWN: usize = 40;
 
 /// A warning for each column of numbers that a statement compares with a text.
 pub(crate) fn warnings(mismatches: Vec<Mismatch>) -> impl Iterator<Item = Warning> {
-    mismatches.into_iter().filter_map(|Mismatch { relation, column, text }| {
+    mismatches.into_iter().filter_map(|Mismatch { relation, column, is_boolean, text }| {
         let (shown, instead) = match text {
             ComparedText::Time(function) => (format!("{function}(..)"), "seconds, as in `unixepoch('now')`".to_owned()),
             ComparedText::Literal(text) if is_date(&text) => {
@@ -23,8 +23,10 @@ pub(crate) fn warnings(mismatches: Vec<Mismatch>) -> impl Iterator<Item = Warnin
                 (format!("'{shown}{rest}'"), "a number".to_owned())
             }
         };
+        let (kind, instead) =
+            if is_boolean { ("a boolean", "true or false".to_owned()) } else { ("a number", instead) };
         let error = TableError::Unsupported(format!(
-            "`{column}` is a number and `{shown}` is text, and SQL orders all numbers before all texts; compare with \
+            "`{column}` is {kind} and `{shown}` is text, so the comparison says nothing about the values; compare with \
              {instead}"
         ));
         Warning::of(&relation, &column, &error)

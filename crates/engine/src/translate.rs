@@ -14,6 +14,8 @@ pub(crate) struct Names<'a> {
     pub(crate) columns: &'a dyn Fn(&str) -> Vec<String>,
     pub(crate) functions: &'a dyn Fn() -> Vec<FunctionInfo>,
     pub(crate) absent: &'a dyn Fn(&str) -> Option<Absent>,
+    /// The columns of a table as a list shows them, of all its columns.
+    pub(crate) arranged: &'a dyn Fn(Vec<String>) -> Vec<String>,
 }
 
 /// The error for the user that corresponds to a DataFusion error.
@@ -69,7 +71,16 @@ fn of_schema(error: &SchemaError, notes: &[&str], sql: &str, names: &Names<'_>) 
                     Some("no table has columns here: add a FROM, or write a text as 'text'".to_owned())
                 }
                 Some(table) => columns_of(table, &field.name, valid_fields, names),
-                None => any_column(&field.name, valid_fields),
+                None => any_column(&field.name, valid_fields, names),
+            };
+            let help = match table.is_none() && is_compared(sql, &field.name) {
+                // Likely a text, unless it is like a column.
+                true => {
+                    let near = help.filter(|help| help.starts_with("did you mean"));
+                    let near = near.map(|near| format!("{near} ")).unwrap_or_default();
+                    Some(format!("{near}to compare with the text, write '{}'", field.name))
+                }
+                false => help,
             };
             error.with_help_of(help).at(place)
         }
@@ -107,6 +118,16 @@ fn is_in_using(sql: &str, column: &str) -> bool {
         list.into_iter().any(|token| is_word(token, column))
     };
     (0..tokens.len()).any(|at| begins(at) && is_in_list(at))
+}
+
+/// Whether a bare name is the right side of a comparison.
+fn is_compared(sql: &str, name: &str) -> bool {
+    let Some(tokens) = tokens(sql) else { return false };
+    let compares = |token: &TokenWithSpan| {
+        matches!(token.token, Token::Eq | Token::DoubleEq | Token::Neq)
+            || ["LIKE", "GLOB", "IS"].iter().any(|word| is_word(token, word))
+    };
+    tokens.windows(2).any(|pair| compares(&pair[0]) && is_word(&pair[1], name))
 }
 
 fn is_open(token: &TokenWithSpan) -> bool {
@@ -152,19 +173,76 @@ fn columns_of(table: &str, name: &str, fields: &[Column], names: &Names<'_>) -> 
     if own.is_empty() {
         own = (names.columns)(table);
     }
-    if let Some(near) = closest(name, own.iter().map(String::as_str)) {
-        return Some(format!("did you mean `{near}`?"));
+    if let Some(near) = near(name, &own) {
+        return Some(near);
     }
     if let Some(other) = fields.iter().find(|field| field.name.eq_ignore_ascii_case(name)) {
         return Some(format!("did you mean `{}`?", other.flat_name()));
     }
-    (!own.is_empty()).then(|| format!("use a column of `{table}`: {}", listed(&own)))
+    (!own.is_empty()).then(|| format!("use a column of `{table}`: {}", listed(&(names.arranged)(own))))
+}
+
+/// Names of columns that users know from other programs, and the columns that have such values, the likeliest first.
+const SYNONYMS: &[(&str, &[&str])] = &[
+    ("args", &["cmdline", "command_line", "arguments"]),
+    ("author", &["author_name", "author_email"]),
+    ("cmd", &["cmdline", "command_line", "command"]),
+    ("command", &["cmdline", "command_line", "cmd"]),
+    ("command_line", &["cmdline", "command"]),
+    ("container", &["container_id", "container_name"]),
+    ("directory", &["path", "cwd"]),
+    ("email", &["author_email"]),
+    ("exe", &["path", "executable"]),
+    ("executable", &["path"]),
+    ("host", &["hostname", "node_name"]),
+    ("hostname", &["host", "node_name"]),
+    ("ip", &["address", "local_address", "pod_ip", "host_ip", "ip_address", "private_ip_address"]),
+    ("memory", &["resident_size", "memory_bytes"]),
+    ("node", &["node_name"]),
+    ("port", &["local_port", "remote_port"]),
+    ("ppid", &["parent", "parent_pid"]),
+    ("rss", &["resident_size"]),
+    ("sha", &["hash", "sha256"]),
+    ("started", &["start_time", "started_at"]),
+    ("state", &["status", "phase"]),
+    ("status", &["state", "phase"]),
+    ("user", &["username", "user_name", "uid"]),
+    ("userid", &["uid"]),
+    ("username", &["user", "user_name", "name"]),
+];
+
+/// Most columns that a suggestion names.
+const SUGGESTED: usize = 3;
+
+/// The columns that a name probably means.
+fn near(name: &str, columns: &[String]) -> Option<String> {
+    let lower = name.to_lowercase();
+    let known = SYNONYMS.iter().find(|(word, _)| *word == lower).into_iter().flat_map(|(_, known)| *known);
+    let mut known = known.filter(|known| columns.iter().any(|column| column == *known));
+    if let Some(known) = known.next() {
+        return Some(format!("did you mean `{known}`?"));
+    }
+    if let Some(near) = closest(name, columns.iter().map(String::as_str)) {
+        return Some(format!("did you mean `{near}`?"));
+    }
+    // Columns with the name as one of their words.
+    let has_word = |column: &&String| column.split('_').any(|word| word == lower);
+    let mut found: Vec<String> = columns.iter().filter(has_word).map(|column| format!("`{column}`")).collect();
+    found.sort();
+    found.dedup();
+    match found.as_slice() {
+        [] => None,
+        found if found.len() > SUGGESTED => None,
+        [only] => Some(format!("did you mean {only}?")),
+        [first @ .., last] => Some(format!("did you mean {} or {last}?", first.join(", "))),
+    }
 }
 
 /// Help for a column that no table of the query has.
-fn any_column(name: &str, fields: &[Column]) -> Option<String> {
-    if let Some(near) = closest(name, fields.iter().map(|field| field.name.as_str())) {
-        return Some(format!("did you mean `{near}`?"));
+fn any_column(name: &str, fields: &[Column], names: &Names<'_>) -> Option<String> {
+    let all: Vec<String> = fields.iter().map(|field| field.name.clone()).collect();
+    if let Some(near) = near(name, &all) {
+        return Some(near);
     }
     let mut tables: Vec<(Option<&str>, Vec<String>)> = Vec::new();
     for field in fields {
@@ -174,9 +252,9 @@ fn any_column(name: &str, fields: &[Column]) -> Option<String> {
             None => tables.push((table, vec![field.name.clone()])),
         }
     }
-    let columns = tables.iter().map(|(table, columns)| match table {
-        Some(table) => format!("of `{table}`: {}", listed(columns)),
-        None => format!("of the query: {}", listed(columns)),
+    let columns = tables.into_iter().map(|(table, columns)| match table {
+        Some(table) => format!("of `{table}`: {}", listed(&(names.arranged)(columns))),
+        None => format!("of the query: {}", listed(&columns)),
     });
     let columns: Vec<String> = columns.collect();
     (!columns.is_empty()).then(|| format!("use a column {}", columns.join("; or ")))
@@ -732,6 +810,7 @@ mod tests {
             columns: &|_| Vec::new(),
             functions: &functions,
             absent: &|_| None,
+            arranged: &|columns| columns,
         };
         let error = translate(error, sql, &names);
         let marked = error.span().map(|span| sql[span.start..span.end].to_owned()).unwrap_or_default();
@@ -860,5 +939,28 @@ mod tests {
         }
         let (message, help, _) = translated(&error("p", "pidd"), "SELECT p.pidd FROM processes p, users u");
         assert_eq!((message.as_str(), help.as_str()), ("no column `pidd` in `p`", "did you mean `pid`?"));
+    }
+
+    #[test]
+    fn columns_are_suggested_by_meaning_then_spelling_then_words() {
+        let columns = ["pid", "parent", "cmdline", "node_name", "local_port", "remote_port"].map(str::to_owned);
+        for (name, expected) in [
+            ("ppid", Some("did you mean `parent`?")),
+            ("COMMAND", Some("did you mean `cmdline`?")),
+            ("pdi", Some("did you mean `pid`?")),
+            ("name", Some("did you mean `node_name`?")),
+            ("port", Some("did you mean `local_port`?")),
+            ("remote", Some("did you mean `remote_port`?")),
+            ("colour", None),
+        ] {
+            assert_eq!(near(name, &columns).as_deref(), expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_bare_word_that_is_compared_is_probably_a_text() {
+        assert!(is_compared("SELECT 1 FROM users WHERE username = root", "root"));
+        assert!(is_compared("SELECT 1 FROM users WHERE username LIKE Root", "root"));
+        assert!(!is_compared("SELECT root FROM users WHERE username = 'root'", "root"));
     }
 }

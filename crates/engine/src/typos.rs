@@ -22,6 +22,9 @@ const WORDS: &[&str] = &[
     "THEN", "UNION", "USING", "VALUES", "VIEW", "WHEN", "WHERE", "WITH",
 ];
 
+/// Keywords that are tried for one word.
+const ALTERNATIVES: usize = 3;
+
 /// Longer text gets no corrections, because each one parses it again.
 const LONGEST: usize = 64 << 10;
 
@@ -42,11 +45,11 @@ pub(crate) fn parse_error(error: &ParseError, sql: &str, dialect: Dialect) -> Er
 /// The parser's message in our words.
 fn worded(message: &str) -> String {
     if let Some(delimiter) = message.strip_prefix("expected close delimiter '").and_then(|rest| rest.chars().next()) {
-        return format!("a name in {delimiter} does not end");
+        return format!("unterminated name in {delimiter}");
     }
     match message.strip_prefix("unterminated ") {
-        Some("string literal") => "a text in ' does not end".to_owned(),
-        Some(what) => format!("a {what} does not end"),
+        Some("string literal") => "unterminated string".to_owned(),
+        Some(_) => message.to_owned(),
         None => {
             message.replace(", found EOF", ", but the statement ends").replace(" found EOF", ", but the statement ends")
         }
@@ -159,7 +162,8 @@ impl<'a> Text<'a> {
             let expected = message.strip_prefix("expected ").and_then(|rest| rest.split(", found ").next());
             let is_token = |text: &&str| text.chars().all(|c| c.is_ascii_uppercase() || "()".contains(c));
             let expected = expected.filter(is_token);
-            let may_follow = matches!(self.pieces[at].token, Token::Word(_) | Token::LParen | Token::Mul);
+            let is_clause = ["OFFSET", "JOIN", "UNION", "WHERE", "HAVING"].iter().any(|word| self.is(at, word));
+            let may_follow = !is_clause && matches!(self.pieces[at].token, Token::Word(_) | Token::LParen | Token::Mul);
             let after_star = self.pieces[at - 1].token == Token::Mul;
             let words: [Option<&str>; 5] = [
                 expected,
@@ -199,22 +203,34 @@ impl<'a> Text<'a> {
         all
     }
 
-    /// A word that is like a keyword.
-    fn misspelt(&self, at: usize) -> Option<Correction> {
-        let word = self.word(at)?;
+    /// The keywords that a word is like, the likeliest first.
+    fn misspelt(&self, at: usize) -> Vec<Correction> {
+        let Some(word) = self.word(at) else { return Vec::new() };
         let is_known = |known: &[&str]| known.iter().any(|known| known.eq_ignore_ascii_case(word));
         if is_known(WORDS) || is_known(&STARTS) {
-            return None;
+            return Vec::new();
         }
-        let near = match at {
-            0 => closest(word, STARTS),
-            _ => closest(word, WORDS.iter().copied()),
-        }?;
-        Some(self.replacing(at..at + 1, near.to_owned(), format!("did you mean `{near}`?")))
+        let mut left = if at == 0 { STARTS.to_vec() } else { WORDS.to_vec() };
+        let next = || {
+            let near = closest(word, left.iter().copied())?;
+            left.retain(|other| *other != near);
+            Some(self.replacing(at..at + 1, near.to_owned(), format!("did you mean `{near}`?")))
+        };
+        std::iter::from_fn(next).take(ALTERNATIVES).collect()
     }
 
-    /// GROUP or ORDER without BY.
+    /// GROUP or ORDER without BY, LEFT without JOIN, or two operators between two conditions.
     fn half_written(&self, at: usize) -> Option<Correction> {
+        let is_of = |at: usize, words: &[&str]| words.iter().any(|word| self.is(at, word));
+        if is_of(at, &["AND", "OR"]) && is_of(at + 1, &["AND", "OR"]) {
+            let (first, second) = (self.word(at)?, self.word(at + 1)?);
+            let help = format!("`{first} {second}`: remove one of them");
+            return Some(self.replacing(at..at + 2, first.to_owned(), help));
+        }
+        if is_of(at, &["LEFT", "RIGHT", "FULL", "INNER", "CROSS", "NATURAL"]) && !is_of(at + 1, &["JOIN", "OUTER"]) {
+            let word = self.word(at)?;
+            return Some(self.replacing(at..at + 1, format!("{word} JOIN"), format!("write `JOIN` after `{word}`")));
+        }
         let word = ["GROUP", "ORDER", "PARTITION"].into_iter().find(|word| self.is(at, word))?;
         let is_half = !self.is(at + 1, "BY");
         is_half.then(|| self.replacing(at..at + 1, format!("{word} BY"), format!("write `{word} BY`")))
@@ -256,7 +272,9 @@ impl<'a> Text<'a> {
     /// What to do where no single correction is enough.
     fn advice(&self, at: usize, message: &str) -> Option<String> {
         if at == 0 && self.sql.trim_start().starts_with(['.', '\\']) {
-            return Some("run commands such as `.tables` in `indago shell`".to_owned());
+            return Some(
+                "a command such as `.tables` is on a line of its own, in the shell or as `indago .tables`".to_owned(),
+            );
         }
         if at == 0 {
             return Some(
@@ -265,6 +283,7 @@ impl<'a> Text<'a> {
         }
         let before = at - 1;
         let help = match () {
+            () if self.is(at, "OFFSET") || self.is(before, "OFFSET") => "write a number after `OFFSET`",
             () if self.is(before, "TOP") => "write `LIMIT` and the number at the end of the query",
             () if self.is(before, "IN") => "write the values in parentheses: `IN (1, 2)`",
             () if self.is(before, "AS") && self.is(at, "SELECT") => "write the query in parentheses: `AS (SELECT ..)`",
@@ -278,7 +297,7 @@ impl<'a> Text<'a> {
             }
             () => {
                 let text = self.pieces.get(at).map_or("", |piece| &self.sql[piece.range.clone()]);
-                return Some(format!("the parser understands the text before `{text}`; correct it from there"));
+                return Some(format!("the SQL is valid up to `{text}`; correct it from there"));
             }
         };
         Some(help.to_owned())
@@ -329,9 +348,18 @@ mod tests {
             ("SELECT pid FROM processes WHERE pid =! 1", "did you mean `!=`?", "!"),
             ("SELECT order FROM t", "to use `order` as a name, quote it: `\"order\"`", "order"),
             ("hello", "a statement starts with SELECT, WITH, VALUES, EXPLAIN, CREATE VIEW or SHOW TABLES", "hello"),
-            (".tables", "run commands such as `.tables` in `indago shell`", "."),
+            (
+                ".tables",
+                "a command such as `.tables` is on a line of its own, in the shell or as `indago .tables`",
+                ".",
+            ),
             ("SELECT pid FROM processes WHERE pid IN 1,2", "write the values in parentheses: `IN (1, 2)`", "1"),
             ("SELECT TOP 5 * FROM processes", "write `LIMIT` and the number at the end of the query", "5"),
+            ("SELECT pid, FROM processes", "remove `,`", "FROM"),
+            ("SELECT pid FROM processes wher pid = 1", "did you mean `WHERE`?", "pid"),
+            ("SELECT pid FROM processes LIMIT 2 OFFSET", "write a number after `OFFSET`", "OFFSET"),
+            ("SELECT 1 FROM processes p LEFT users u ON u.uid = p.uid", "write `JOIN` after `LEFT`", "users"),
+            ("SELECT 1 FROM t WHERE a = 1 and or b = 2", "`and or`: remove one of them", "or"),
             ("SELECT * FROM processes WHERE", "write what comes after `WHERE`", ""),
             ("SELECT 'it's'", "end it with `'`; within a text, write a quote twice: `'it''s'`", ""),
             (
@@ -349,8 +377,8 @@ mod tests {
         for (message, expected) in [
             ("expected an expression, found EOF", "expected an expression, but the statement ends"),
             ("expected ), found FROM", "expected ), found FROM"),
-            ("unterminated string literal", "a text in ' does not end"),
-            ("expected close delimiter '\"' before EOF.", "a name in \" does not end"),
+            ("unterminated string literal", "unterminated string"),
+            ("expected close delimiter '\"' before EOF.", "unterminated name in \""),
         ] {
             assert_eq!(worded(message), expected);
         }

@@ -92,7 +92,7 @@ pub fn builder(config: &Config) -> Result<EngineBuilder, OpenError> {
             false => Recorded::at(dir.to_string_lossy()).as_schema(schema, &every_table()),
         });
     }
-    Ok(config.views.iter().fold(builder, |builder, (name, sql)| builder.view(name, sql)))
+    Ok(config.views.iter().fold(builder, |builder, (name, sql)| builder.view_of_user(name, sql)))
 }
 
 /// Adds the tables and catalogs of some environments. With recorded tables, they have a past.

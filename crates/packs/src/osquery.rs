@@ -31,7 +31,7 @@ const PACK_SHAPE: &str = r#"{"queries": {"<name>": {"query": "SELECT ..", "inter
 
 /// Reads a pack.
 pub(crate) fn parse(text: &str, file: &Path) -> Result<Pack> {
-    let source = Source::new(text, file);
+    let mut source = Source::new(text, file);
     let document: Value = serde_json::from_str(&source.json).map_err(|error| {
         let what = error.to_string();
         let what = what.split(" at line ").next().unwrap_or_default();
@@ -48,18 +48,23 @@ pub(crate) fn parse(text: &str, file: &Path) -> Result<Pack> {
     let Value::Object(document) = &document else {
         return Err(source.wrong(&[], format!("a pack must be a JSON object: {PACK_SHAPE}")));
     };
-    let Some(queries) = document.get("queries") else {
-        let hint = match (document.contains_key("schedule"), document.contains_key("packs")) {
-            (false, false) => format!("; write {PACK_SHAPE}"),
-            _ => "; this is a daemon's configuration: use the file of one of its packs".to_owned(),
+    // A configuration of osqueryd has its queries in `schedule`.
+    if !document.contains_key("queries") && document.contains_key("schedule") {
+        source.list = "schedule";
+    }
+    let list = source.list;
+    let Some(queries) = document.get(list) else {
+        let hint = match document.contains_key("packs") {
+            false => format!("; write {PACK_SHAPE}"),
+            true => "; this is a daemon's configuration: use the file of one of its packs".to_owned(),
         };
         return Err(source.wrong(&[], format!("no `queries` in the pack{hint}")));
     };
     let Value::Object(queries) = queries else {
-        let message = format!("`queries` must be an object with queries by name: {PACK_SHAPE}");
-        return Err(source.wrong(&["queries"], message));
+        let message = format!("`{list}` must be an object with queries by name: {PACK_SHAPE}");
+        return Err(source.wrong(&[list], message));
     };
-    if let Some((name, at)) = locate::repeated(&source.json, &["queries"]) {
+    if let Some((name, at)) = locate::repeated(&source.json, &[list]) {
         return Err(source.wrong_at(at, format!("two queries are named `{name}`; rename one")));
     }
     let pack = Pack {
@@ -79,6 +84,8 @@ pub(crate) fn parse(text: &str, file: &Path) -> Result<Pack> {
 struct Source<'a> {
     file: &'a Path,
     json: String,
+    /// The key of the object with the queries.
+    list: &'static str,
     /// Offset in the JSON of each line of the file.
     lines: Vec<usize>,
 }
@@ -100,7 +107,7 @@ impl<'a> Source<'a> {
                 json.push('\n');
             }
         }
-        Self { file, json, lines }
+        Self { file, json, list: "queries", lines }
     }
 
     /// The offset of a line and column of the JSON, both from 1.
@@ -187,10 +194,10 @@ impl<'a> Source<'a> {
     }
 
     fn query(&self, name: &str, value: &Value) -> Result<PackQuery> {
-        let at = |key: &'static str| ["queries", name, key].map(str::to_owned);
+        let at = |key: &'static str| [self.list, name, key].map(str::to_owned);
         let Value::Object(keys) = value else {
             return Err(self.wrong(
-                &["queries", name],
+                &[self.list, name],
                 format!("query `{name}` must be an object: {{\"query\": \"SELECT ..\", \"interval\": 60}}"),
             ));
         };
@@ -207,18 +214,19 @@ impl<'a> Source<'a> {
                 keys.keys().map(String::as_str).filter(|key| !QUERY_KEYS.contains(key)),
             );
             let hint = known.map(|key| format!("; is `{key}` a slip?")).unwrap_or_default();
-            return Err(self.wrong(&["queries", name], format!("query `{name}` has no SQL: its key is `query`{hint}")));
+            return Err(self.wrong(&[self.list, name], format!("query `{name}` has no SQL: its key is `query`{hint}")));
         };
         let interval = Duration::from_secs(read!(integer, "interval").unwrap_or(3600));
         if interval.is_zero() || interval > LONGEST_INTERVAL {
-            let message = format!("`queries.{name}.interval` must be from 1 to {} seconds", LONGEST_INTERVAL.as_secs());
-            return Err(self.wrong(&["queries", name, "interval"], message));
+            let list = self.list;
+            let message = format!("`{list}.{name}.interval` must be from 1 to {} seconds", LONGEST_INTERVAL.as_secs());
+            return Err(self.wrong(&[list, name, "interval"], message));
         }
         Ok(PackQuery {
             name: name.to_owned(),
             sql,
             file: self.file.to_owned(),
-            line: self.place(self.offset(&["queries", name])).0,
+            line: self.place(self.offset(&[self.list, name])).0,
             header: 0,
             description: read!(text, "description"),
             tags: Vec::new(),
@@ -281,13 +289,21 @@ WHERE path LIKE '%//%';",
     }
 
     #[test]
+    fn a_schedule_of_osqueryd_is_a_pack() {
+        let text = "{\"options\": {}, \"schedule\": {\n\"shells\": {\"query\": \"SELECT 1\", \"interval\": 300}}}";
+        let pack = parse(text).expect("valid");
+        let query = &pack.queries[0];
+        assert_eq!((query.name.as_str(), query.interval.as_secs(), query.line), ("shells", 300, 2));
+    }
+
+    #[test]
     fn errors_say_where() {
         let cases = [
             "",
             "[]",
             "{\n\"queries\": {\n\"a\": {\"query\": \"SELECT 1\",}\n}}",
             "# c\n{\n// c\n\"queries\": {\n\"a\": {\"query\": \"SELECT \\\n1\"}\n\"b\": 1}}",
-            "{\"schedule\": {}}",
+            "{\"schedule\": {\n\"a\": {\"interval\": 60}}}",
             "{}",
             "{\"queries\": []}",
             "{\"queries\": {\n\"a\": 1}}",

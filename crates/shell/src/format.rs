@@ -54,6 +54,26 @@ impl FromStr for Format {
     type Err = UnknownFormat;
 
     fn from_str(name: &str) -> Result<Self, Self::Err> {
-        Format::ALL.into_iter().find(|format| format.name() == name).ok_or_else(|| UnknownFormat(name.to_owned()))
+        // Modes of sqlite3 and osqueryi.
+        let own = match name {
+            "box" | "column" | "columns" | "pretty" => Format::Table.name(),
+            "lines" => Format::Line.name(),
+            "jsonl" | "jsonlines" => Format::Ndjson.name(),
+            name => name,
+        };
+        Format::ALL.into_iter().find(|format| format.name() == own).ok_or_else(|| UnknownFormat(name.to_owned()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn modes_of_other_shells_have_their_meaning() {
+        for (name, format) in [("pretty", Format::Table), ("column", Format::Table), ("csv", Format::Csv)] {
+            assert_eq!(name.parse(), Ok(format));
+        }
+        assert!("xml".parse::<Format>().is_err_and(|error| error.to_string().contains("`xml`; use one of table")));
     }
 }

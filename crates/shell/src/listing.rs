@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use arrow_array::{BooleanArray, RecordBatch, StringArray, UInt64Array};
 use arrow_schema::{DataType, Field, Schema};
+use indago::table::first_sentence;
 use indago::{Engine, FoundName, FunctionInfo, TableRef, TableSpec};
 use serde_json::{Value, json};
 
@@ -66,13 +67,20 @@ impl Tables {
         Tables { tables: engine.tables(), found, views: engine.views() }
     }
 
-    /// Those that mention a word, in any case: first by name, then in columns, descriptions and examples.
+    /// Those that mention a word, in any case: first by name, then in columns, descriptions and examples. A word with
+    /// `*` or `%` is a pattern of names.
     #[must_use]
     pub fn mentioning(mut self, word: &str) -> Self {
         let word = word.to_lowercase();
+        if word.contains(['*', '%']) {
+            self.tables.retain(|table| fits(&table.spec().name, &word));
+            self.found.retain(|found| fits(&found.name, &word));
+            self.views.retain(|(name, _)| fits(name, &word));
+            return self;
+        }
         let is_in = |text: &str| text.to_lowercase().contains(&word);
         self.tables.retain(|table| mentions(table.spec(), &is_in));
-        self.tables.sort_by_key(|table| !is_in(&table.spec().name));
+        self.tables.sort_by_key(|table| (table.spec().name != word, !is_in(&table.spec().name)));
         self.found.retain(|found| is_in(&found.name) || is_in(&found.catalog));
         self.views.retain(|(name, sql)| is_in(name) || is_in("view") || sql.as_deref().is_some_and(is_in));
         self
@@ -83,6 +91,11 @@ impl Tables {
         self.tables.is_empty() && self.found.is_empty() && self.views.is_empty()
     }
 
+    /// The error if no table mentions a word.
+    pub fn none(word: &str) -> String {
+        format!("no table or view mentions `{}`; `indago tables` or `.tables` lists all", visible(word))
+    }
+
     fn lines(&self) -> Vec<Line<'_>> {
         let tables = self.tables.iter().map(|table| {
             let spec = table.spec();
@@ -90,7 +103,7 @@ impl Tables {
                 name: &spec.name,
                 environment: &spec.environment,
                 columns: Some(spec.columns.len() as u64),
-                description: first_line(&spec.description).to_owned(),
+                description: first_sentence(&spec.description),
             }
         });
         let found = self.found.iter().map(|found| Line {
@@ -273,7 +286,7 @@ pub fn write_functions(
 ) -> io::Result<()> {
     let Some(format) = format else {
         let row = |function: &FunctionInfo| {
-            [function.signature.clone(), function.kind.to_owned(), first_line(&function.description).to_owned()]
+            [function.signature.clone(), function.kind.to_owned(), first_sentence(&function.description)]
         };
         return write_list(functions.iter().map(row).collect(), style, out);
     };
@@ -297,6 +310,55 @@ fn batch(fields: Vec<Field>, columns: Vec<arrow_array::ArrayRef>) -> RecordBatch
     RecordBatch::try_new(Arc::new(Schema::new(fields)), columns).expect("columns of equal length")
 }
 
-fn first_line(text: &str) -> &str {
-    text.trim().lines().next().unwrap_or_default()
+/// Keeps the functions whose name contains a word or fits a pattern with `*` or `%`.
+pub fn functions_like(functions: &mut Vec<FunctionInfo>, word: &str) -> Result<(), String> {
+    let word = word.to_lowercase();
+    let is_pattern = word.contains(['*', '%']);
+    functions.retain(|function| match is_pattern {
+        true => fits(&function.name, &word),
+        false => function.name.contains(&word),
+    });
+    functions.sort_by_key(|function| function.name != word);
+    match functions.is_empty() {
+        true => Err(format!(
+            "no function has `{}` in its name; `indago functions` or `.functions` lists all",
+            visible(&word)
+        )),
+        false => Ok(()),
+    }
+}
+
+/// Whether a name, in lowercase, fits a pattern in which `*` and `%` stand for any text.
+fn fits(name: &str, pattern: &str) -> bool {
+    let name = name.to_lowercase();
+    let parts: Vec<&str> = pattern.split(['*', '%']).collect();
+    let [first, middle @ .., last] = parts.as_slice() else { return name == pattern };
+    let Some(mut rest) = name.strip_prefix(first).and_then(|rest| rest.strip_suffix(last)) else { return false };
+    middle.iter().all(|part| match rest.split_once(part) {
+        Some((_, after)) => {
+            rest = after;
+            true
+        }
+        None => false,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn patterns_match_names() {
+        for (name, pattern, expected) in [
+            ("kubernetes_pods", "kube*", true),
+            ("kubernetes_pods", "*pods", true),
+            ("kubernetes_pods", "k%net*po%", true),
+            ("kubernetes_pods", "pod*", false),
+            ("kubernetes_pods", "*pod", false),
+            ("aa", "a*a*a", false),
+            ("users", "*", true),
+        ] {
+            assert_eq!(fits(name, pattern), expected, "{name} {pattern}");
+        }
+    }
 }

@@ -60,6 +60,14 @@ fn render_error(failure: &Failure, within: Option<Within<'_>>, width: Option<usi
     }
 }
 
+/// Whether a statement is the one within a text. The statement of an EXPLAIN has blanks in place of that word.
+fn is_part(statement: &str, within: &Within<'_>) -> bool {
+    within.text.get(within.offset..).is_some_and(|rest| {
+        let mut bytes = statement.bytes().zip(rest.bytes());
+        rest.len() >= statement.len() && bytes.all(|(own, whole)| own == whole || own == b' ')
+    })
+}
+
 /// Characters of a long line that are shown, and how many of them come before the position.
 const SHOWN: usize = 120;
 const BEFORE: usize = 60;
@@ -84,14 +92,12 @@ impl View {
     fn of(error: &indago::Error, within: Option<Within<'_>>) -> Self {
         let statement = error.sql().unwrap_or_default();
         // An error in a view has the view's own SQL.
-        let is_part =
-            |whole: &Within<'_>| whole.text.get(whole.offset..).is_some_and(|rest| rest.starts_with(statement));
         let file = within.and_then(|within| within.file).map(|(file, before)| (visible(file).into_owned(), before));
         let line = within.map_or(1, |within| {
             let before = within.text.get(..within.offset).unwrap_or_default().matches('\n').count();
             within.file.map_or(0, |(_, before)| before) + before + 1
         });
-        let own = within.filter(is_part);
+        let own = within.filter(|within| is_part(statement, within));
         let Within { text: sql, offset, .. } = own.unwrap_or(Within { text: statement, offset: 0, file: None });
         let span = error.span().filter(|span| span.start <= span.end && span.end <= statement.len()).and_then(|span| {
             let before = sql.get(..offset + span.start)?;
@@ -218,16 +224,54 @@ impl Diagnostic for View {
     }
 }
 
-/// Prints the warnings of a query.
-pub fn print_warnings(warnings: &[Warning]) {
-    let mut text = String::new();
-    for warning in warnings {
-        text.push_str(&warning_line(warning));
-    }
-    let _ = std::io::stderr().write_all(text.as_bytes());
+/// Prints the warnings of a query. Those of one cause are one line.
+pub fn print_warnings<'a>(warnings: impl IntoIterator<Item = &'a Warning>) {
+    let _ = std::io::stderr().write_all(warnings_text(warnings).as_bytes());
 }
 
-pub(crate) fn warning_line(warning: &Warning) -> String {
+/// Tables or origins that a line about several warnings names.
+const NAMED: usize = 3;
+
+fn warnings_text<'a>(warnings: impl IntoIterator<Item = &'a Warning>) -> String {
+    let mut causes: Vec<Vec<&Warning>> = Vec::new();
+    for warning in warnings {
+        let is_same = |other: &&mut Vec<&Warning>| {
+            (other[0].outcome, &other[0].message, &other[0].needs)
+                == (warning.outcome, &warning.message, &warning.needs)
+        };
+        match causes.iter_mut().find(is_same) {
+            Some(same) => same.push(warning),
+            None => causes.push(vec![warning]),
+        }
+    }
+    let mut text = String::new();
+    for same in &causes {
+        let (table, origin) = match same.iter().all(|warning| warning.table == same[0].table) {
+            true => (Some(same[0].table.clone()), listed(same.iter().map(|warning| &warning.origin))),
+            false => (listed(same.iter().map(|warning| &warning.table)), Some(String::new())),
+        };
+        match (table, origin) {
+            (Some(table), Some(origin)) => {
+                let count = same.iter().map(|warning| warning.count).sum();
+                text.push_str(&warning_line(&Warning { table, origin, count, ..same[0].clone() }));
+            }
+            _ => same.iter().for_each(|warning| text.push_str(&warning_line(warning))),
+        }
+    }
+    text
+}
+
+/// The first names of many; `None` if they are few.
+fn listed<'a>(names: impl Iterator<Item = &'a String>) -> Option<String> {
+    let mut names: Vec<&str> = names.map(String::as_str).collect();
+    names.dedup();
+    let others = names.len().checked_sub(NAMED).filter(|others| *others > 0)?;
+    names.truncate(NAMED);
+    let others = if others > 1 { format!("{others} others") } else { "1 other".to_owned() };
+    Some(format!("{} and {others}", names.join(", ")))
+}
+
+fn warning_line(warning: &Warning) -> String {
     let kind = if warning.is_note() { "note" } else { "warning" };
     let mut text = format!("{kind}: {}\n", visible(&warning.to_string()));
     // Some errors already name the permission.
@@ -334,6 +378,29 @@ mod tests {
         let text: String = views.iter().map(|view| format!("{}\n", view.plain())).collect();
         insta::assert_snapshot!("plain", text);
         insta::assert_snapshot!("drawn", format!("{}{}", short.drawn(80, false), in_file.drawn(80, false)));
+    }
+
+    #[test]
+    fn an_error_in_an_explained_statement_shows_the_whole_line() {
+        let sql = "EXPLAIN SELECT nam FROM users";
+        let explained = crate::execute::explained(sql).expect("an EXPLAIN");
+        let within = Within { text: sql, offset: 0, file: None };
+        assert!(is_part(&explained, &within) && is_part(sql, &within));
+        assert!(!is_part("SELECT nam FROM users", &within), "the SQL of a view");
+    }
+
+    #[test]
+    fn warnings_of_one_cause_are_one_line() {
+        let error = |message: &str| indago::table::Error::Unsupported(message.to_owned());
+        let warning = |table: &str, origin: &str, message: &str| Warning::of(table, origin, &error(message));
+        let same = ["a", "b", "c", "d", "e"].map(|table| warning(table, "x", "no cluster is configured"));
+        let mut all: Vec<Warning> = same.into_iter().flatten().collect();
+        all.extend(warning("f", "x", "odd"));
+        all.extend(warning("g", "y", "odd"));
+        all.extend(["1", "2", "3", "4"].into_iter().filter_map(|origin| warning("h", origin, "no such name")));
+        let expected = "warning: a, b, c and 2 others: no cluster is configured [5 times]\nwarning: f (x): odd\n\
+            warning: g (y): odd\nwarning: h (1, 2, 3 and 1 other): no such name [4 times]\n";
+        assert_eq!(warnings_text(&all), expected);
     }
 
     #[test]

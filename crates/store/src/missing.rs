@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use indago_engine::Query;
-use indago_table::{Completeness, Outcome, QueryScope, Reading, Slice, Warning};
+use indago_table::{Completeness, Outcome, QueryScope, Reading, Slice, TableSpec, Warning};
 use parquet::file::metadata::KeyValue;
 use serde_json::{Value, json};
 
@@ -26,13 +26,26 @@ pub(crate) struct Missing {
     /// Values that all rows of the slice share, by column.
     pub(crate) known: BTreeMap<String, String>,
     pub(crate) completeness: Completeness,
+    /// The columns that lack values; empty if rows are missing, or any column.
+    pub(crate) columns: Vec<String>,
     pub(crate) warning: Warning,
 }
 
 impl Missing {
+    /// Whether a query of some columns lacks it.
+    pub(crate) fn is_of<'a>(&self, mut columns: impl Iterator<Item = &'a str>) -> bool {
+        self.columns.is_empty() || columns.any(|column| self.columns.iter().any(|own| own == column))
+    }
+
     /// Something that may be missing anywhere in the table.
     pub(crate) fn of_table(warning: Warning) -> Self {
-        Missing { slice: String::new(), known: BTreeMap::new(), completeness: Completeness::Partial, warning }
+        Missing {
+            slice: String::new(),
+            known: BTreeMap::new(),
+            completeness: Completeness::Partial,
+            columns: Vec::new(),
+            warning,
+        }
     }
 
     /// Tells a query which rows the slice would have had.
@@ -124,13 +137,17 @@ fn beginning(sql: &str) -> String {
 /// What is missing from a query's rows when all have been read, for the metadata of the file.
 pub(crate) fn missing(query: &Query) -> KeyValue {
     let coverage = query.coverage();
+    let tables = query.tables();
     let entry = |warning: Warning| {
+        let spec = tables.iter().map(|table| table.spec()).find(|spec| *spec.name == *warning.table);
+        let columns = spec.map(|spec| columns_of_source(spec, &warning.origin)).unwrap_or_default();
         let is_it = |problem: &Warning| problem.is_like(&warning);
         let slice = coverage.iter().find(|slice| slice.problem.as_ref().is_some_and(is_it));
         json!({
             "slice": slice.map_or("", |slice| slice.slice.as_str()),
             "known": slice.map(|slice| &slice.known),
             "failed": slice.is_some_and(|slice| slice.completeness == Completeness::Failed),
+            "columns": columns,
             "origin": warning.origin,
             "outcome": warning.outcome.name(),
             "message": warning.message,
@@ -140,6 +157,13 @@ pub(crate) fn missing(query: &Query) -> KeyValue {
     };
     let text = Value::from_iter(query.warnings().into_iter().map(entry)).to_string();
     KeyValue::new(MISSING.to_owned(), text)
+}
+
+/// The columns that a source fills.
+fn columns_of_source(spec: &TableSpec, source: &str) -> Vec<String> {
+    let Some(source) = spec.sources.iter().position(|own| own.name == source) else { return Vec::new() };
+    let filled = spec.columns.iter().filter(|column| column.source == Some(source));
+    filled.map(|column| column.name.to_string()).collect()
 }
 
 /// Parses what was missing from a table; `None` if the text is malformed.
@@ -155,6 +179,11 @@ pub(crate) fn parse(table: &str, text: &str) -> Option<Vec<Missing>> {
                 true => Completeness::Failed,
                 false => Completeness::Partial,
             },
+            // Captures of earlier versions do not have it.
+            columns: entry
+                .get("columns")
+                .and_then(|columns| serde_json::from_value(columns.clone()).ok())
+                .unwrap_or_default(),
             warning: Warning {
                 table: table.to_owned(),
                 origin: text("origin")?,

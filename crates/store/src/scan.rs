@@ -95,10 +95,12 @@ impl Stored {
 
     /// Finds the parts of the file, as slices with the label of this one: to a reader they are one slice.
     fn find(self: Arc<Self>, found: &mut dyn FnMut(Slice) -> bool) -> Result<()> {
-        // A join reads the table once per batch of keys; report the missing data once.
-        let Stored { table, contents, missing, context, .. } = &*self;
-        if !missing.is_empty() && context.query.is_first(&format!("what {contents} lacks as {table}")) {
-            for missing in missing.iter() {
+        let Stored { table, contents, missing, context, schema, .. } = &*self;
+        for (at, missing) in missing.iter().enumerate() {
+            // A join reads the table once per batch of keys; report the missing data once.
+            if missing.is_of(schema.fields().iter().map(|field| field.name().as_str()))
+                && context.query.is_first(&format!("what {contents} lacks as {table}: {at}"))
+            {
                 missing.tell_slice(table, &context.query);
                 context.query.add(&missing.slice, missing.completeness, missing.warning.clone());
             }

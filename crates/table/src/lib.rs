@@ -53,6 +53,7 @@ pub use scan::{
 pub use several::Several;
 pub use spec::{
     Collation, ColumnSpec, Example, KeyEffect, Kind, Lookup, Past, ResourceSpec, SourceSpec, Spec, TableSpec,
+    first_sentence,
 };
 pub use sys::Sys;
 pub use table::{Blocking, Parted, Reading, Sink, Slice, Streaming, Table, TableRef};

@@ -212,7 +212,9 @@ impl InNamespaces {
         }
         if !has_pids {
             for id in missing {
-                let what = format!("no process of container {id} runs, so its files cannot be reached");
+                let is_short = id.len() < 64 && id.bytes().all(|byte| byte.is_ascii_hexdigit());
+                let hint = if is_short { "; a container is named by its full ID of 64 digits" } else { "" };
+                let what = format!("no process of container {id} runs, so its files cannot be reached{hint}");
                 context.report(&self.spec.name, &label_of_container(&id), &Error::Unsupported(what));
             }
         }

@@ -373,6 +373,13 @@ impl ColumnSpec {
     }
 }
 
+/// The first sentence of a description, on one line.
+pub fn first_sentence(description: &str) -> String {
+    let text = description.split_whitespace().collect::<Vec<_>>().join(" ");
+    let end = text.find(". ").map_or(text.len(), |end| end + 1);
+    text[..end].to_owned()
+}
+
 impl TableSpec {
     /// A table of these columns that needs no constraints.
     pub fn new(

@@ -147,13 +147,16 @@ fn parity(fresh: &Path) -> Result<()> {
     let Parity { rows, tables, columns, all_columns } = Parity::with(&schema, in_scope())?;
     let list =
         |names: &mut dyn Iterator<Item = &&str>| names.map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
-    let elsewhere = list(&mut osquery.keys().filter(|name| is_elsewhere(name)));
+    let names: BTreeSet<&str> =
+        schema.as_array().into_iter().flatten().filter_map(|table| table["name"].as_str()).collect();
+    let elsewhere = list(&mut osquery.keys().filter(|name| is_elsewhere(name) && !names.contains(*name)));
+    let of_docker = list(&mut osquery.keys().filter(|name| is_elsewhere(name) && names.contains(*name)));
     let page = format!(
         "# Tables of osquery\n\nosquery 5.23 has {} tables on Linux. Of the {} that are in scope, {tables} exist here, with {columns} \
          of {all_columns} columns.\nNames, order, types, keys and collations are the same; a test compares them.\n\n\
          {PARITY_HEAD}\n{rows}\n\
-         Out of scope: tables of events ({}), and those of Docker and LXD ({elsewhere}). The tables `containers` and `docker_*` of \
-         Indago cover Docker.\n",
+         Out of scope: tables of events ({}), and those of Docker and LXD ({elsewhere}). The table `containers` covers Docker, and \
+         these exist with columns of our own: {of_docker}.\n",
         osquery.len() + events.len(),
         in_scope().count(),
         list(&mut events.iter()),

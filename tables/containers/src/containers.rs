@@ -8,7 +8,7 @@ use indago_table::cgroup;
 use indago_table::prelude::*;
 use serde_json::Value as Document;
 
-use crate::runtime::{Containers, Kind, Runtime};
+use crate::runtime::{Containers, Kind, Runtime, report_short_ids};
 use crate::source::blocking;
 use crate::source::containerd::{self, Client, Record, Task};
 use crate::source::docker::{self, text, value};
@@ -170,6 +170,7 @@ impl RowStream for Container {
 
     fn parts(scan: &Scan<Self>) -> Result<Vec<Part>> {
         let runtimes = Containers::asked(scan, "container runtime", |_| true, Self::ENDPOINT);
+        report_short_ids(scan, Self::ID.position());
         let (names, namespaces) = (scan.keys(Self::RUNTIME), scan.keys(Self::NAMESPACE));
         const RUNTIMES: [&str; 3] = ["containerd", "docker", "podman"];
         scan.context().report_absent(Self::SPEC, Self::RUNTIME.position(), |name| {

@@ -3,7 +3,7 @@
 use futures::Stream;
 use indago_table::prelude::*;
 
-use crate::runtime::{Containers, Runtime};
+use crate::runtime::{Containers, Runtime, report_short_ids};
 use crate::source::docker::{self, Filter};
 
 /// Labels of the containers of engines with Docker's API, including those that containers inherit from their images.
@@ -34,6 +34,7 @@ impl RowStream for DockerContainerLabel {
     type Part = Runtime;
 
     fn parts(scan: &Scan<Self>) -> Result<Vec<Runtime>> {
+        report_short_ids(scan, Self::ID.position());
         Ok(docker::runtimes(scan, Self::ENDPOINT))
     }
 

@@ -3,7 +3,7 @@
 use futures::Stream;
 use indago_table::prelude::*;
 
-use crate::runtime::{Containers, Runtime};
+use crate::runtime::{Containers, Runtime, report_short_ids};
 use crate::source::docker::{self, Filter};
 
 /// Directories, files and volumes that are mounted into the containers of engines with Docker's API.
@@ -52,6 +52,7 @@ impl RowStream for DockerContainerMount {
     type Part = Runtime;
 
     fn parts(scan: &Scan<Self>) -> Result<Vec<Runtime>> {
+        report_short_ids(scan, Self::ID.position());
         Ok(docker::runtimes(scan, Self::ENDPOINT))
     }
 

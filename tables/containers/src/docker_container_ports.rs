@@ -3,7 +3,7 @@
 use futures::Stream;
 use indago_table::prelude::*;
 
-use crate::runtime::{Containers, Runtime};
+use crate::runtime::{Containers, Runtime, report_short_ids};
 use crate::source::docker::{self, Filter};
 
 /// Ports of the containers of engines with Docker's API. A port that is published on several addresses has a row for
@@ -44,6 +44,7 @@ impl RowStream for DockerContainerPort {
     type Part = Runtime;
 
     fn parts(scan: &Scan<Self>) -> Result<Vec<Runtime>> {
+        report_short_ids(scan, Self::ID.position());
         Ok(docker::runtimes(scan, Self::ENDPOINT))
     }
 

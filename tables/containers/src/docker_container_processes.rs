@@ -6,7 +6,7 @@ use futures::Stream;
 use indago_table::cgroup;
 use indago_table::prelude::*;
 
-use crate::runtime::{Containers, Runtime};
+use crate::runtime::{Containers, Runtime, report_short_ids};
 use crate::source::blocking;
 use crate::source::docker::{self, Engine, Filter, text};
 
@@ -133,6 +133,7 @@ impl RowStream for DockerContainerProcess {
     type Part = Runtime;
 
     fn parts(scan: &Scan<Self>) -> Result<Vec<Runtime>> {
+        report_short_ids(scan, Self::ID.position());
         Ok(docker::runtimes(scan, Self::ENDPOINT))
     }
 

@@ -4,7 +4,7 @@ use futures::Stream;
 use indago_table::cgroup;
 use indago_table::prelude::*;
 
-use crate::runtime::{Containers, Runtime};
+use crate::runtime::{Containers, Runtime, report_short_ids};
 use crate::source::blocking;
 use crate::source::docker::{self, Filter, text, value};
 
@@ -100,6 +100,7 @@ impl RowStream for DockerContainer {
     type Part = Runtime;
 
     fn parts(scan: &Scan<Self>) -> Result<Vec<Runtime>> {
+        report_short_ids(scan, Self::ID.position());
         Ok(docker::runtimes(scan, Self::ENDPOINT))
     }
 

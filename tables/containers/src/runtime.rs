@@ -59,6 +59,18 @@ impl Environment for Containers {
     }
 }
 
+/// Digits of an ID that `docker ps` prints.
+const PRINTED: usize = 12;
+
+/// Reports IDs that the query itself names as `docker ps` prints them: only full IDs have rows.
+pub(crate) fn report_short_ids<T: Row<Env = Containers>>(scan: &Scan<T>, column: usize) {
+    let is_short = |id: &str| id.len() == PRINTED && id.bytes().all(|byte| byte.is_ascii_hexdigit());
+    scan.context().report_absent(T::SPEC, column, |id| {
+        let why = || format!("`{id}` is only the start of an ID, which has 64 digits; use `LIKE '{id}%'`");
+        is_short(id).then(why)
+    });
+}
+
 impl Containers {
     /// The runtimes at the standard paths of a machine.
     ///
@@ -102,8 +114,12 @@ impl Containers {
             scan.report(runtime.name(), &Error::Unsupported(message));
         }
         let place = if env.configured.is_some() { "is configured" } else { "has a socket at a standard path" };
-        if runtimes.is_empty() {
-            scan.report("", &Error::Unsupported(format!("no {what} {place}")));
+        if runtimes.is_empty() && found.foreign.is_empty() && env.configured.is_none() {
+            let paths = DOCKER_SOCKETS.iter().chain(&CONTAINERD_SOCKETS).copied().collect::<Vec<_>>().join(", ");
+            let message = format!("no {what} {place} ({paths}); set `containers.sockets` to read another socket");
+            scan.report("", &Error::Absent(message));
+        } else if runtimes.is_empty() {
+            scan.report("", &Error::Unsupported(format!("no {what} {place}; see `containers.sockets`")));
         } else {
             let known: Vec<String> = runtimes.iter().map(Runtime::name).collect();
             let why = || format!("no {what} at this address {place}; there are: {}", known.join(", "));

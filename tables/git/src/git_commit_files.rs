@@ -84,6 +84,7 @@ impl RowParts for CommitFile {
 
     fn rows(scan: &Scan<Self>, place: Place) -> Result<impl Iterator<Item = Self>> {
         let refs: Option<Vec<Arc<str>>> = scan.keys(Self::REF).map(|refs| refs.into_iter().map(Arc::from).collect());
+        let named = scan.named_keys(Self::REF).is_some();
         let hashes = scan.keys(Self::HASH);
         let starts = scan.patterns(Self::PATH).iter().filter(|like| !like.prefix().is_empty());
         let start = |like: &Pattern| Start { text: like.prefix().to_owned(), ignore_case: like.ignore_case };
@@ -92,7 +93,7 @@ impl RowParts for CommitFile {
         let report = crate::reporter(scan, &repo);
         let place = Arc::new(place);
         let commits =
-            history(scan.env().sys(), place.clone(), hashes.as_deref(), refs.as_deref(), Wants::CONTENT, report);
+            history(scan.env().sys(), place.clone(), hashes.as_deref(), refs.as_deref(), named, Wants::CONTENT, report);
         Ok(commits
             .take_while(|_| !scan.is_done())
             .filter(move |found| hashes.as_ref().is_none_or(|hashes| hashes.contains(&commit::hex(found.id))))

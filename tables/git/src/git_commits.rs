@@ -88,7 +88,7 @@ pub struct Commit {
     #[column(source = line_changes)]
     deletions: Option<i64>,
     /// Revision whose history is read: a branch, a tag, a hash, `HEAD~3`, or a range like `main..feature`. A revision
-    /// that does not name a commit has no rows. NULL if the query names none: the row comes from all refs together.
+    /// that does not name a commit has no rows, with a note. NULL if the query names none: the row comes from all refs together.
     #[column(slice, selects, hidden)]
     r#ref: Option<String>,
     /// Location of the repository.
@@ -115,7 +115,15 @@ impl RowParts for Commit {
         let repo = place.repo.clone();
         let report = crate::reporter(scan, &repo);
         let place = Arc::new(place);
-        let commits = history(scan.env().sys(), place.clone(), hashes.as_deref(), refs.as_deref(), wants, report);
+        let commits = history(
+            scan.env().sys(),
+            place.clone(),
+            hashes.as_deref(),
+            refs.as_deref(),
+            scan.named_keys(Self::REF).is_some(),
+            wants,
+            report,
+        );
         Ok(commits.map(move |found| found.row(scan, &place, keyed)))
     }
 }
@@ -129,6 +137,11 @@ pub(crate) struct Found {
     pub(crate) revision: Option<Arc<str>>,
 }
 
+/// The note for a revision that the query names.
+fn no_commit(revision: &str) -> Error {
+    Error::Absent(format!("`{revision}` names no commit in this repository"))
+}
+
 /// The commits of a repository: those with the given hashes, the history of the given revisions, or all. Commits that
 /// cannot be read are reported and skipped.
 pub(crate) fn history<'a>(
@@ -136,6 +149,7 @@ pub(crate) fn history<'a>(
     place: Arc<Place>,
     hashes: Option<&[String]>,
     revisions: Option<&[Arc<str>]>,
+    are_named: bool,
     wants: Wants,
     report: impl Fn(&str, &Error) + 'a,
 ) -> Box<dyn Iterator<Item = Found> + 'a> {
@@ -147,6 +161,11 @@ pub(crate) fn history<'a>(
         }
     };
     store.problems.iter().for_each(|problem| report("objects", problem));
+    let is_short = |hash: &&String| hash.len() < 40 && hash.bytes().all(|byte| byte.is_ascii_hexdigit());
+    if let Some(hash) = hashes.iter().copied().flatten().find(is_short) {
+        let why = format!("`{hash}` is not a full hash of 40 digits; use `ref = '{hash}'` for a shorter one");
+        report("commits", &Error::Absent(why));
+    }
     if let (Some(hashes), None) = (hashes, revisions) {
         let mut ids: Vec<_> = hashes.iter().filter_map(|hash| commit::id(hash.as_bytes())).collect();
         ids.sort_unstable();
@@ -185,6 +204,7 @@ pub(crate) fn history<'a>(
             for revision in revisions {
                 match Range::parse(&store, &refs, &revision) {
                     Ok(Some(range)) => walks.push((Some(revision), Walk::range(walked.clone(), &range, wants))),
+                    Ok(None) if are_named => report("refs", &no_commit(&revision)),
                     Ok(None) => {}
                     Err(error) => report("commits", &error),
                 }

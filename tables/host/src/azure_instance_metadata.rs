@@ -7,7 +7,7 @@ use crate::source::cloud::{azure, field};
 
 /// What Azure's metadata service tells about this virtual machine.
 ///
-/// On a machine that is not in Azure there are no rows, with a warning, and nothing is sent.
+/// On a machine that is not in Azure there are no rows, with a note, and nothing is sent.
 #[derive(Debug, Default, Table)]
 #[table(name = "azure_instance_metadata", platforms("linux"), stream, rows = 1, identity(vm_id), whole_source)]
 #[example("Where this virtual machine runs.", "SELECT vm_id, location, zone, vm_size FROM azure_instance_metadata")]

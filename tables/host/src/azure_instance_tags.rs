@@ -9,7 +9,7 @@ use crate::source::cloud::{azure, field};
 
 /// Tags of this Azure virtual machine.
 ///
-/// On a machine that is not in Azure there are no rows, with a warning, and nothing is sent.
+/// On a machine that is not in Azure there are no rows, with a note, and nothing is sent.
 #[derive(Debug, Default, Table)]
 #[table(name = "azure_instance_tags", platforms("linux"), stream, rows = 5, identity(vm_id, key))]
 #[example("All tags.", "SELECT key, value FROM azure_instance_tags")]

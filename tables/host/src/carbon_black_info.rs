@@ -62,7 +62,7 @@ impl Rows for CarbonBlackInfo {
     fn rows(scan: &Scan<Self>) -> Result<impl Iterator<Item = Self>> {
         let sys = scan.sys();
         let Some(bytes) = sys.read(SETTINGS).needs("root").if_present()? else {
-            return Err(Error::Unsupported(format!("Carbon Black is not installed ({SETTINGS} is missing)")));
+            return Err(Error::Absent(format!("Carbon Black is not installed ({SETTINGS} is missing)")));
         };
         note_lossy(sys, &bytes);
         let mut row = parse(&bytes);

@@ -5,10 +5,10 @@ use indago_table::prelude::*;
 
 use crate::source::cloud::{Ec2, field};
 
-/// What EC2's metadata service tells about this instance.
+/// This EC2 instance, as its metadata service describes it.
 ///
 /// The service's version 2 is used, with a token, if the instance has it. On a machine that is not an EC2 instance
-/// there are no rows, with a warning, and nothing is sent.
+/// there are no rows, with a note, and nothing is sent.
 #[derive(Debug, Default, Table)]
 #[table(name = "ec2_instance_metadata", platforms("linux"), stream, rows = 1, identity(instance_id))]
 #[example("Where this instance runs.", "SELECT instance_id, region, availability_zone FROM ec2_instance_metadata")]

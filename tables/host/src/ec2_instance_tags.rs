@@ -9,7 +9,7 @@ use crate::source::cloud::Ec2;
 /// Tags of this EC2 instance.
 ///
 /// The metadata service shows them if the instance allows it (`InstanceMetadataTags=enabled`). No credentials are used.
-/// On a machine that is not an EC2 instance there are no rows, with a warning, and nothing is sent.
+/// On a machine that is not an EC2 instance there are no rows, with a note, and nothing is sent.
 #[derive(Debug, Default, Table)]
 #[table(name = "ec2_instance_tags", platforms("linux"), stream, rows = 5, identity(instance_id, key))]
 #[example("All tags.", "SELECT key, value FROM ec2_instance_tags")]

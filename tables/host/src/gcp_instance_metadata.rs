@@ -8,7 +8,7 @@ use crate::source::cloud::{GOOGLE, field, google, last_part};
 
 /// What Google Cloud's metadata service tells about this instance.
 ///
-/// On a machine that is not in Google Cloud there are no rows, with a warning, and nothing is sent. Tokens of service
+/// On a machine that is not in Google Cloud there are no rows, with a note, and nothing is sent. Tokens of service
 /// accounts are not read.
 #[derive(Debug, Default, Table)]
 #[table(name = "gcp_instance_metadata", platforms("linux"), stream, rows = 1, identity(instance_id))]

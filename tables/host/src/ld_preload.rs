@@ -12,8 +12,8 @@ use crate::source::procfs::{self, PTRACE};
 use crate::source::texts::{Texts, settings, split_word};
 use crate::source::{glob, unit_files};
 
-/// Libraries that programs load although they do not ask for them, and directories in which the dynamic loader looks
-/// for libraries.
+/// Libraries that the dynamic loader loads into programs in addition to those they need, and directories in which it
+/// searches for libraries.
 ///
 /// Read are `/etc/ld.so.preload`, `/etc/ld.so.conf` with its includes, the environments of running processes, the
 /// environments of systemd's units, and the files that set variables for logins and shells.

@@ -55,7 +55,8 @@ impl Rows for Msr {
         let numbers = names.iter().filter_map(|name| number(name.as_encoded_bytes()));
         let mut numbers: Vec<i64> = numbers.filter(|number| sys.exists(path(*number))).collect();
         if numbers.is_empty() {
-            let what = format!("no registers of processors ({} is missing): load the kernel's module `msr`", path(0));
+            let file = path(0);
+            let what = format!("the processors' registers cannot be read ({file} is missing): load the module `msr`");
             return Err(Error::Unsupported(what));
         }
         numbers.sort_unstable();

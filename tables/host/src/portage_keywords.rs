@@ -44,7 +44,7 @@ impl Rows for PortageKeyword {
     fn rows(scan: &Scan<Self>) -> Result<impl Iterator<Item = Self>> {
         let sys = scan.sys();
         if !sys.exists(FOLDER) {
-            return Err(Error::Unsupported(format!("Portage is not configured ({FOLDER} is missing)")));
+            return Err(Error::Absent(format!("Portage is not configured ({FOLDER} is missing)")));
         }
         let mut rows = HeldList::new(sys);
         let mut left = MOST_NAMES;

@@ -9,7 +9,7 @@ use crate::source::cloud::{YANDEX, field, google, last_part};
 
 /// What Yandex Cloud's metadata service tells about this virtual machine.
 ///
-/// On a machine that is not in Yandex Cloud there are no rows, with a warning, and nothing is sent, unless the query
+/// On a machine that is not in Yandex Cloud there are no rows, with a note, and nothing is sent, unless the query
 /// names a `metadata_endpoint`.
 #[derive(Debug, Default, Table)]
 #[table(

@@ -38,8 +38,8 @@ pub(crate) async fn run(common: &Common, arguments: Capture) -> Result {
     let mut missing = false;
     for table in &report.tables {
         missing |= Warning::any_missing(&table.warnings);
-        indago_shell::print_warnings(&table.warnings);
     }
+    indago_shell::print_warnings(report.tables.iter().flat_map(|table| &table.warnings));
     if !report.skipped.is_empty() {
         let (count, names) = (report.skipped.len(), report.skipped.join(", "));
         say(format_args!("note: {count} tables need constraints on their key columns and are not captured: {names}"));

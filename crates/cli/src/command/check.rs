@@ -1,4 +1,4 @@
-//! `indago check`: what each environment can read with the present permissions, what is missing, and why.
+//! `indago check`: what each environment can read with the current permissions, what is missing, and why.
 //!
 //! It runs small queries. Their warnings and their coverage are the result.
 
@@ -10,8 +10,8 @@ use std::time::Duration;
 use arrow_array::{RecordBatch, StringArray, UInt64Array};
 use arrow_schema::{DataType, Field, Schema};
 use indago::futures::{StreamExt, stream};
-use indago::{Completeness, Coverage, Engine, QueryOptions, TableSpec, Warning};
-use indago_shell::{Style, say, write_batch};
+use indago::{Completeness, Coverage, Engine, Outcome, QueryOptions, TableSpec, Warning};
+use indago_shell::{Format, Style, say, write_batch};
 
 use crate::arguments::{Check, Common};
 use crate::exit::{self, Error, Result};
@@ -40,16 +40,28 @@ pub(crate) async fn run(common: &Common, arguments: Check) -> Result {
         () = interrupt::interrupted() => return Ok(ExitCode::from(exit::INTERRUPTED)),
         findings = Box::pin(check(&engine, timeout)) => findings,
     };
-    let batch = batch(&findings).map_err(|error| Error::failed(error.into()))?;
-    write_batch(&batch, setup::format(arguments.output.chosen()), Style::of_stdout(), &mut Output)?;
+    let style = Style { wraps: true, ..Style::of_stdout() };
+    let format = setup::format(arguments.output.chosen());
+    // People need no names of tables that are in order.
+    let batch = batch(&findings, format != Format::Table).map_err(|error| Error::failed(error.into()))?;
+    write_batch(&batch, format, style, &mut Output)?;
     say(totals(&findings));
-    let is_complete = findings.iter().all(|finding| matches!(finding.status, OK | NOT_CHECKED));
+    let is_complete = findings.iter().all(|finding| !is_missing(finding.status));
     Ok(if is_complete { ExitCode::SUCCESS } else { ExitCode::from(exit::INCOMPLETE) })
 }
 
 /// The status of tables that were read without a warning.
 const OK: &str = "ok";
 const NOT_CHECKED: &str = "not checked";
+
+/// Whether tables of this status lack data that exists. What this system does not have is not missing.
+fn is_missing(status: &str) -> bool {
+    !matches!(status, OK | NOT_CHECKED) && !is_not_here(status)
+}
+
+fn is_not_here(status: &str) -> bool {
+    [Outcome::Absent, Outcome::Unsupported].iter().any(|outcome| status == outcome.name())
+}
 
 /// Tables of one place with the same outcome.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -80,13 +92,15 @@ fn named(findings: &[Finding], is: impl Fn(&str) -> bool) -> BTreeSet<&str> {
 fn totals(findings: &[Finding]) -> String {
     let all = named(findings, |_| true);
     let unchecked = named(findings, |status| status == NOT_CHECKED);
-    let missing = named(findings, |status| !matches!(status, OK | NOT_CHECKED));
-    let read = all.len() - unchecked.union(&missing).count();
+    let missing = named(findings, is_missing);
+    let not_here: BTreeSet<&str> = named(findings, is_not_here).difference(&missing).copied().collect();
+    let unchecked = unchecked.iter().filter(|table| !missing.contains(*table) && !not_here.contains(*table)).count();
+    let read = all.len() - missing.len() - not_here.len() - unchecked;
     format!(
-        "{} tables: {read} read completely, {} with something missing, {} not checked",
+        "{} tables: {read} read completely, {} with something missing, {} not available here, {unchecked} not checked",
         all.len(),
         missing.len(),
-        unchecked.difference(&missing).count()
+        not_here.len(),
     )
 }
 
@@ -156,7 +170,7 @@ async fn check(engine: &Engine, timeout: Duration) -> Vec<Finding> {
         let reason = match (spec.is_keyed(), is_probed) {
             (true, _) => "the table needs a constraint",
             (false, true) => "nothing to read is configured or was found",
-            (false, false) => "nothing that can be read is configured",
+            (false, false) => "not configured",
         };
         add(
             &mut findings,
@@ -255,8 +269,8 @@ fn add(findings: &mut Vec<Finding>, finding: Finding) {
     }
 }
 
-/// One row per finding.
-fn batch(findings: &[Finding]) -> std::result::Result<RecordBatch, arrow_schema::ArrowError> {
+/// One row per finding. The names of complete tables are optional.
+fn batch(findings: &[Finding], names_complete: bool) -> std::result::Result<RecordBatch, arrow_schema::ArrowError> {
     let text = |name: &str, nullable| Field::new(name, DataType::Utf8, nullable);
     let fields = vec![
         text("environment", false),
@@ -268,7 +282,10 @@ fn batch(findings: &[Finding]) -> std::result::Result<RecordBatch, arrow_schema:
         text("reason", true),
     ];
     let place = |finding: &Finding| (!finding.place.is_empty()).then(|| finding.place.clone());
-    let names = |finding: &Finding| finding.tables.iter().cloned().collect::<Vec<_>>().join(", ");
+    let names = |finding: &Finding| match finding.status == OK && !names_complete {
+        true => String::new(),
+        false => finding.tables.iter().cloned().collect::<Vec<_>>().join(", "),
+    };
     let count = |finding: &Finding| finding.names().len() as u64;
     RecordBatch::try_new(
         Arc::new(Schema::new(fields)),

@@ -24,6 +24,7 @@ Somebody broke in. Each question below is one SQL query over the tables that Ind
 const CLOSING: &str = "\
 You can run the same queries on your own machine, clusters and accounts, with `indago query` or in the shell.
 
+  indago demo --shell                   query the data of the demo
   indago                                the shell: .tables lists the tables
   indago tables processes               the columns of a table
   indago pack run queries/forensics     all of these queries, in a checkout of Indago's source

@@ -50,8 +50,8 @@ pub(crate) async fn run(common: &Common, arguments: Diff) -> Result {
             difference => difference.map_err(Error::usage)?,
         });
     }
+    indago_shell::print_warnings(differences.iter().flat_map(|difference| &difference.warnings));
     for difference in &differences {
-        indago_shell::print_warnings(&difference.warnings);
         if let (Some(why), Some(_)) = (&difference.skipped, &arguments.table) {
             say(format_args!("warning: {}: not compared: {why}", difference.table));
         }
@@ -67,18 +67,32 @@ pub(crate) async fn run(common: &Common, arguments: Diff) -> Result {
         }
         all => {
             let shown: Vec<&Difference> = all.iter().filter(|table| is_shown(table)).collect();
-            say(format_args!("{} tables compared, {} are equal", all.len(), all.len() - shown.len()));
+            say(totals(all));
             Some(summary(&shown).map_err(Error::usage)?)
         }
     };
     if let Some(batch) = batch {
         write_batch(&batch, setup::format(arguments.output.chosen()), Style::of_stdout(), &mut Output)?;
     }
+    let skipped = differences.iter().any(|difference| difference.skipped.is_some());
     Ok(match (incomplete && arguments.limits.strict, differ) {
         (true, _) => ExitCode::from(exit::INCOMPLETE),
         (false, true) => ExitCode::from(DIFFERENT),
+        (false, false) if skipped => ExitCode::from(exit::USAGE),
         (false, false) => ExitCode::SUCCESS,
     })
+}
+
+/// How many tables were compared, and how many of them are equal.
+fn totals(all: &[Difference]) -> String {
+    let skipped = all.iter().filter(|table| table.skipped.is_some()).count();
+    let equal = all.iter().filter(|table| !is_shown(table)).count();
+    let compared = match all.len() - skipped {
+        1 => "1 table compared".to_owned(),
+        many => format!("{many} tables compared"),
+    };
+    let skipped = if skipped > 0 { format!("; {skipped} not compared") } else { String::new() };
+    format!("{compared}, {equal} equal{skipped}")
 }
 
 fn is_now(path: &Path) -> bool {

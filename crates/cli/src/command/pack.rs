@@ -44,7 +44,7 @@ pub(crate) async fn run(common: &Common, arguments: crate::arguments::Pack) -> R
     }
     let format = setup::format(arguments.output.chosen());
     let schema = report_schema();
-    let mut writer = row_writer(format, schema.clone(), Output, Style::of_stdout());
+    let mut writer = row_writer(format, schema.clone(), Output, Style { wraps: true, ..Style::of_stdout() });
     let mut totals = Totals::new();
     let mut worst = 0;
     for query in queries {

@@ -1,4 +1,4 @@
-//! `indago tables --permissions`: the least Kubernetes role for queries.
+//! `indago tables --permissions`: the minimal Kubernetes role for queries.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write as _;

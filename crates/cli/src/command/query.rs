@@ -53,7 +53,11 @@ pub(crate) async fn run(common: &Common, arguments: Query) -> Result {
     }
     let named: Vec<_> = statements.iter().map(|statement| engine.parameters(&statement.sql)).collect();
     if let Some(unused) = parameters.keys().find(|name| !named.iter().any(|names| names.contains(**name))) {
-        let message = format!("no statement has a parameter `${unused}`; write `${unused}` where its value belongs");
+        let help = match sql.contains(&format!("${unused}")) {
+            true => "it stands for a value: not for the name of a table or column, and not within quotes".to_owned(),
+            false => format!("write `${unused}` where its value belongs"),
+        };
+        let message = format!("no statement has a parameter `${unused}`; {help}");
         return Err(Error::usage(anyhow::anyhow!(message)));
     }
     let style = Style::of_stdout();

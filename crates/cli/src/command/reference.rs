@@ -9,6 +9,7 @@ use std::process::ExitCode;
 use anyhow::Context as _;
 use clap::CommandFactory as _;
 use indago::config::Config;
+use indago::table::first_sentence;
 use indago::{Code, Engine, FunctionInfo, TableRef, TableSpec};
 
 use crate::arguments::{Arguments, Reference};
@@ -120,7 +121,7 @@ fn index(tables: &[TableRef]) -> String {
         line(&mut page, format_args!("\n## {environment}\n"));
         for table in tables {
             let spec = table.spec();
-            let first = spec.description.lines().next().unwrap_or_default();
+            let first = first_sentence(&spec.description);
             line(&mut page, format_args!("- [{}]({environment}/{}.md): {first}", spec.name, spec.name));
         }
     }
@@ -184,7 +185,7 @@ fn config() -> String {
             section = Some(key.section.clone());
         }
         // Paths in the user's home differ between machines.
-        let default = key.default.map(|default| match default.contains('/') && default.len() > 3 {
+        let default = key.default.map(|default| match default.starts_with("\"/") {
             true => "in the user's state directory".to_owned(),
             false => format!("`{default}`"),
         });

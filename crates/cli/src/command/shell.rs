@@ -4,13 +4,13 @@ use std::io::{self, IsTerminal};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use indago::QueryOptions;
 use indago::config::Config;
+use indago::{Engine, QueryOptions};
 use indago_shell::{Format, Settings, Shell, Style};
 use tokio::runtime::Runtime;
 
 use crate::arguments::{self, Common};
-use crate::exit::{FAILED, Result};
+use crate::exit::{Error, FAILED, Result};
 use crate::output::Output;
 use crate::setup;
 
@@ -18,6 +18,27 @@ pub(crate) fn run(runtime: &Runtime, common: &Common, arguments: arguments::Shel
     let config = setup::config(common, Some(&arguments.limits))?;
     let engine = runtime.block_on(Box::pin(setup::engine_with_files(&config)))?;
     engine.set_as_of(arguments.past.as_of);
+    read(shell(runtime, engine, &config, &arguments))
+}
+
+/// The shell over the embedded data.
+pub(crate) fn over_demo(runtime: &Runtime, output: arguments::Output) -> Result {
+    let engine = runtime.block_on(Box::pin(indago::demo_engine())).map_err(|error| Error::failed(error.into()))?;
+    let arguments = arguments::Shell { output, ..arguments::Shell::default() };
+    read(shell(runtime, engine, &Config::default(), &arguments))
+}
+
+/// A dot-command in place of SQL.
+pub(crate) fn run_one(runtime: &Runtime, common: &Common, query: arguments::Query) -> Result {
+    let config = setup::config(common, Some(&query.limits))?;
+    let engine = runtime.block_on(Box::pin(setup::engine_with_files(&config)))?;
+    let arguments = arguments::Shell { output: query.output, ..arguments::Shell::default() };
+    let shell = shell(runtime, engine, &config, &arguments);
+    let ran = shell.run_lines(query.sql.unwrap_or_default().as_bytes())?;
+    Ok(if ran { ExitCode::SUCCESS } else { ExitCode::from(FAILED) })
+}
+
+fn shell(runtime: &Runtime, engine: Engine, config: &Config, arguments: &arguments::Shell) -> Shell {
     let interactive = io::stdin().is_terminal();
     let default = if io::stdout().is_terminal() { Format::Table } else { Format::Json };
     let settings = Settings {
@@ -26,11 +47,14 @@ pub(crate) fn run(runtime: &Runtime, common: &Common, arguments: arguments::Shel
         options: QueryOptions { strict: config.sql.strict, ..QueryOptions::default() },
         timer: interactive,
         pager: !arguments.no_pager,
-        origin: origin(&config),
+        origin: origin(config),
         ..Settings::default()
     };
-    let shell = Shell::new(engine, runtime.handle().clone(), settings, Style::of_stdout(), Output);
-    if interactive {
+    Shell::new(engine, runtime.handle().clone(), settings, Style::of_stdout(), Output)
+}
+
+fn read(shell: Shell) -> Result {
+    if io::stdin().is_terminal() {
         shell.interact()?;
         return Ok(ExitCode::SUCCESS);
     }

@@ -26,11 +26,18 @@ pub(crate) async fn run(common: &Common, arguments: arguments::Tables) -> Result
         }
         Some(name) => {
             let Some(table) = engine.find_table(name).await.map_err(Error::usage)? else {
-                let mentioning = Tables::of(&engine, Vec::new()).mentioning(name);
+                let (found, missing) = engine.found_names().await;
+                indago_shell::print_warnings(&missing);
+                let mentioning = Tables::of(&engine, found).mentioning(name);
                 if mentioning.is_empty() {
+                    // A misspelt name, or one of another program, has a suggestion.
                     let error = engine.no_table(name);
-                    let help = error.help().map(|help| format!("; {help}")).unwrap_or_default();
-                    return Err(Error::usage(anyhow::anyhow!("{error}{help}")));
+                    let help = error.help().filter(|help| !help.contains("indago tables WORD"));
+                    let message = match help {
+                        Some(help) => format!("{error}; {help}"),
+                        None => Tables::none(name),
+                    };
+                    return Err(Error::usage(anyhow::anyhow!(message)));
                 }
                 mentioning.write(format, Style::of_stdout(), &mut out)?;
                 return Ok(ExitCode::SUCCESS);

@@ -20,8 +20,11 @@ impl Rewriter<'_> {
             let Some(id) = self.bound.column_of(unwrapped(number)) else { continue };
             let Some(column) = self.bound.column(id) else { continue };
             let relation = self.bound.relation(id.relation).name.clone();
-            let mismatch = Mismatch { relation, column: column.name.clone(), text };
-            if matches!(column.kind, Some(Class::Int | Class::Real)) && !self.mismatches.contains(&mismatch) {
+            let is_boolean = column.kind == Some(Class::Bool);
+            let mismatch = Mismatch { relation, column: column.name.clone(), is_boolean, text };
+            if matches!(column.kind, Some(Class::Int | Class::Real | Class::Bool))
+                && !self.mismatches.contains(&mismatch)
+            {
                 self.mismatches.push(mismatch);
             }
         }

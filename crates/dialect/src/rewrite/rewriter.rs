@@ -24,6 +24,8 @@ pub struct Mismatch {
     pub relation: String,
     /// The column.
     pub column: String,
+    /// Whether the column has booleans, which are the numbers 0 and 1.
+    pub is_boolean: bool,
     /// The text that it is compared with.
     pub text: ComparedText,
 }

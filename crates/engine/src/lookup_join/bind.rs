@@ -542,7 +542,8 @@ fn why_open(join: &Join, side: Side, leaf: usize, other_is_open: bool) -> String
         return "the other side of its join needs keys itself".to_owned();
     }
     if !may_look_up(join, side) {
-        return format!("a {} join also returns its rows that have no match, and no key finds them", join.join_type);
+        let kind = join.join_type.to_string().to_uppercase();
+        return format!("a {kind} JOIN also returns its rows that have no match, and no key finds them");
     }
     let equalities = join.on.iter().map(|(left, right)| left.clone().eq(right.clone()));
     let conditions = equalities.chain(join.filter.iter().flat_map(split_conjunction).cloned());

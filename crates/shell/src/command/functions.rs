@@ -12,9 +12,11 @@ pub(super) const COMMAND: Command = Command {
     about: "Lists SQL functions; with WORD, those whose name contains it.",
     argument: Argument::Function,
     run: |shell, word| {
-        let word = word.to_lowercase();
         let mut functions = shell.engine.functions();
-        functions.retain(|function| function.name.contains(&word));
+        if let Err(error) = listing::functions_like(&mut functions, word) {
+            shell.complain(error);
+            return Ok(ControlFlow::Continue(()));
+        }
         listing::write_functions(&functions, shell.listing(), shell.style, &mut shell.out)?;
         Ok(ControlFlow::Continue(()))
     },

@@ -141,8 +141,24 @@ pub(crate) fn neither(line: &str) -> Option<String> {
     }
 }
 
+/// Commands of sqlite3 and osqueryi, and what to use here.
+const ELSEWHERE: [(&[&str], &str); 5] = [
+    (&["headers", "header"], "every format has the names of columns"),
+    (&["separator"], "`.mode csv` separates values with commas"),
+    (
+        &["open", "databases", "import"],
+        "a program opens captures with `--store DIR` and reads files with `read_csv(..)`",
+    ),
+    (&["width", "nullvalue"], "the output formats are fixed; `.mode` sets one"),
+    (&["dump", "backup", "save"], "`indago capture --out DIR` writes tables"),
+];
+
 /// The error for a command that does not exist.
 fn unknown(name: &str) -> String {
+    let word = name.trim_start_matches(['.', '\\']);
+    if let Some((_, hint)) = ELSEWHERE.iter().find(|(names, _)| names.contains(&word)) {
+        return format!("no command `{}`: {hint}", crate::text::visible(name));
+    }
     let known = ALL.iter().flat_map(|command| std::iter::once(&command.name).chain(command.aliases)).copied();
     let bare = name.trim_start_matches(['.', '\\']);
     // Without the dot, so that a typo counts as much in a short name as in a long one.
@@ -152,7 +168,7 @@ fn unknown(name: &str) -> String {
     format!("no command `{}`{hint}", crate::text::visible(name))
 }
 
-/// Sets a switch from `on` or `off`, or toggles it.
+/// Sets a switch from `on` or `off`, or shows it.
 fn switch(
     shell: &mut Shell,
     name: &str,
@@ -162,16 +178,16 @@ fn switch(
     let value = match argument {
         "on" | "1" | "yes" => true,
         "off" | "0" | "no" => false,
-        "" => !*of(shell),
+        "" => {
+            say(format_args!("{name} is {}", if *of(shell) { "on" } else { "off" }));
+            return Ok(ControlFlow::Continue(()));
+        }
         other => {
             shell.complain(format_args!("`{}` is not a switch; use on or off", crate::text::visible(other)));
             return Ok(ControlFlow::Continue(()));
         }
     };
     *of(shell) = value;
-    if argument.is_empty() {
-        say(format_args!("{name} is {}", if value { "on" } else { "off" }));
-    }
     Ok(ControlFlow::Continue(()))
 }
 
@@ -218,6 +234,7 @@ mod tests {
             (".exti", "no command `.exti`; did you mean `.exit`?"),
             ("\\dy", "no command `\\dy`; did you mean `.d`?"),
             (".nonsense", "no command `.nonsense`; `.help` lists them"),
+            (".headers", "no command `.headers`: every format has the names of columns"),
         ] {
             assert_eq!(unknown(typed), expected);
         }

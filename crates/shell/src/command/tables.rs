@@ -11,7 +11,7 @@ pub(super) const COMMAND: Command = Command {
     name: ".tables",
     aliases: &[".list", "\\dt", "\\dt+", "\\dv"],
     usage: "[WORD]",
-    about: "Lists tables and views; with WORD, those that mention it: names, columns, descriptions, examples.",
+    about: "Lists tables and views; with WORD, those that mention it: names, columns, descriptions, examples. `kube*` is a pattern of names.",
     argument: Argument::Table,
     run: |shell, word| {
         list(shell, word)?;
@@ -24,5 +24,9 @@ pub(super) fn list(shell: &mut Shell, word: &str) -> io::Result<()> {
     let (found, missing) = shell.runtime.block_on(shell.engine.found_names());
     report::print_warnings(&missing);
     let tables = listing::Tables::of(&shell.engine, found).mentioning(word);
+    if tables.is_empty() {
+        shell.complain(listing::Tables::none(word));
+        return Ok(());
+    }
     tables.write(shell.listing(), shell.style, &mut shell.out)
 }

@@ -38,6 +38,8 @@ pub struct Style {
     pub color: bool,
     /// Whether it is a terminal, which interprets control characters.
     pub terminal: bool,
+    /// Whether a table wraps long cells instead of cutting them.
+    pub wraps: bool,
 }
 
 impl Style {
@@ -46,7 +48,12 @@ impl Style {
         use std::io::IsTerminal;
         let terminal = io::stdout().is_terminal();
         let width = rustix::termios::tcgetwinsize(io::stdout()).ok().map(|size| usize::from(size.ws_col));
-        Self { width: width.filter(|width| terminal && *width > 0), color: terminal && colors_wanted(), terminal }
+        Self {
+            width: width.filter(|width| terminal && *width > 0),
+            color: terminal && colors_wanted(),
+            terminal,
+            wraps: false,
+        }
     }
 }
 
@@ -161,7 +168,7 @@ mod tests {
     #[test]
     fn tables_fit_the_terminal() {
         for width in [100, 60, 20] {
-            let style = Style { width: Some(width), color: false, terminal: true };
+            let style = Style { width: Some(width), terminal: true, ..Style::default() };
             let text = render(Format::Table, style, &[sample()]);
             insta::assert_snapshot!(format!("table_{width}"), text);
             if width > 50 {
@@ -179,7 +186,7 @@ mod tests {
         for line in render(Format::Ndjson, Style::default(), &batches).lines() {
             serde_json::from_str::<serde_json::Value>(line).expect("JSON");
         }
-        let style = Style { width: Some(80), color: false, terminal: true };
+        let style = Style { width: Some(80), terminal: true, ..Style::default() };
         for format in Format::ALL {
             let text = render(format, style, &batches);
             assert!(!text.chars().any(|c| c.is_control() && c != '\n'), "{format}: {text:?}");

@@ -12,7 +12,7 @@ use indago::packs::json::Cells;
 
 use super::line::LineWriter;
 use super::{BOLD, DIM, NULL, RESET, RowSink, Style, shown, to_io};
-use crate::text::{cut, visible, width};
+use crate::text::{cut, visible, width, wrapped};
 
 /// Size of the sample, in rows and in bytes of text.
 const SAMPLE_ROWS: usize = 5000;
@@ -151,6 +151,14 @@ impl<W: Write> TableWriter<W> {
             return rows.iter().try_for_each(|row| lines.record(row));
         }
         self.write(|this, widths, text| {
+            let wrapped: Vec<Row>;
+            let rows = match this.style.wraps && this.is_cut() {
+                true => {
+                    wrapped = rows.iter().flat_map(|row| wrapped_row(row, widths)).collect();
+                    &wrapped[..]
+                }
+                false => rows,
+            };
             for row in rows {
                 text.push('│');
                 for ((cell, width), right) in row.iter().zip(widths).zip(&this.right) {
@@ -163,6 +171,18 @@ impl<W: Write> TableWriter<W> {
             }
         })
     }
+}
+
+/// A row as lines whose cells fit their columns. A word that is too long is cut.
+fn wrapped_row(row: &Row, widths: &[usize]) -> Vec<Row> {
+    let lines = |(cell, most): (&Option<String>, &usize)| match cell {
+        Some(cell) if width(cell) > *most => wrapped(cell, *most).into_iter().map(Some).collect(),
+        cell => vec![cell.clone()],
+    };
+    let cells: Vec<Vec<Option<String>>> = row.iter().zip(widths).map(lines).collect();
+    let height = cells.iter().map(Vec::len).max().unwrap_or(1);
+    let line = |at: usize| cells.iter().map(|cell| cell.get(at).cloned().unwrap_or(Some(String::new()))).collect();
+    (0..height).map(line).collect()
 }
 
 fn pad(cell: &str, most: usize, right: bool, is_cut: bool, color: &str, text: &mut String) {
@@ -259,7 +279,7 @@ mod tests {
 
     #[test]
     fn widths_of_a_terminal_follow_the_rows() {
-        let style = Style { width: Some(40), color: false, terminal: true };
+        let style = Style { width: Some(40), terminal: true, ..Style::default() };
         let text = rendered(SAMPLE_ROWS + 1000, &"x".repeat(20), style);
         let end: Vec<&str> = text.lines().rev().take(6).collect();
         assert_eq!(
@@ -276,6 +296,17 @@ mod tests {
         let text = rendered(SAMPLE_ROWS + 1000, &"x".repeat(200), style);
         let last = text.lines().rev().nth(1).expect("a row");
         assert_eq!((width(last), last.contains("xx…")), (40, true), "{last}");
+    }
+
+    #[test]
+    fn long_cells_wrap_if_the_style_says_so() {
+        let style = Style { width: Some(30), terminal: true, wraps: true, ..Style::default() };
+        let text = rendered(1, "one two three four five six", style);
+        let end: Vec<&str> = text.lines().rev().take(3).collect();
+        let line = |number: &str, text: &str| format!("│ {number:1} │ {text:22} │");
+        assert_eq!(end[1..], [line("", "five six"), line("7", "one two three four")], "{text}");
+        let count = |word: &str| text.matches(word).count();
+        assert_eq!((count("…"), count(" 7 ")), (0, 1), "{text}");
     }
 
     #[test]

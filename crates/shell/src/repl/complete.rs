@@ -140,7 +140,14 @@ impl Names {
         let Some((name, _)) = before.trim_start().split_once(char::is_whitespace) else {
             let aliases = command::ALL.iter().flat_map(|command| command.aliases).copied();
             let names = command::ALL.iter().map(|command| command.name);
-            return (start, matching(word, names.chain(aliases.filter(|alias| alias.starts_with('\\')))));
+            let mut found = matching(word, names.chain(aliases.filter(|alias| alias.starts_with('\\'))));
+            // The only one is followed by its argument.
+            if let [only] = found.as_mut_slice()
+                && command::find(only).is_some_and(|command| command.argument != Argument::None)
+            {
+                only.push(' ');
+            }
+            return (start, found);
         };
         let Some(command) = command::find(name) else { return (start, Vec::new()) };
         let found = match command.argument {
@@ -390,7 +397,7 @@ mod tests {
             ("SELECT * FROM processes p JOIN hash h ON h.path = p.path WHERE p.|", ": pid name path parent"),
             ("\\d pro|", "pro: process_envs processes"),
             (".read so|", "so: "),
-            (".sch|", ".sch: .schema"),
+            (".sch|", ".sch: .schema "),
             (".schema ha|", "ha: hash"),
             (".mode nd|", "nd: ndjson"),
             (".timer o|", "o: on off"),

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::cell::Cell;
+use std::collections::VecDeque;
 use std::io::BufRead;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -74,6 +75,8 @@ const CONTINUATION: &str = "   ...> ";
 pub(crate) struct Terminal {
     editor: Editor<Assistant, DefaultHistory>,
     history: Option<PathBuf>,
+    /// Lines of a paste that were not handled yet.
+    pasted: VecDeque<String>,
     /// Whether statements of a paste are not in the history file yet.
     is_behind: bool,
 }
@@ -100,21 +103,27 @@ impl Terminal {
             // A missing or unreadable history is not an error.
             let _ = editor.load_history(file);
         }
-        Ok(Self { editor, history, is_behind: false })
+        Ok(Self { editor, history, pasted: VecDeque::new(), is_behind: false })
     }
 
-    /// One line; `before` are the lines of the statement before it.
+    /// One line; `before` are the lines of the statement before it. The editor returns a paste as one text.
     fn line(&mut self, before: &str) -> Result<String, ReadlineError> {
+        if let Some(line) = self.pasted.pop_front() {
+            return Ok(line);
+        }
         if let Some(assistant) = self.editor.helper_mut() {
             assistant.before = before.to_owned();
         }
-        self.editor.readline(if before.is_empty() { PROMPT } else { CONTINUATION })
+        let text = self.editor.readline(if before.is_empty() { PROMPT } else { CONTINUATION })?;
+        self.pasted.extend(lines(&text));
+        Ok(self.pasted.pop_front().unwrap_or_default())
     }
 
     fn remember(&mut self, text: &str) {
         let _ = self.editor.add_history_entry(text.trim());
         // A paste writes its statements at once: the file is locked and checked each time, and rewritten if it is full.
-        self.is_behind = rustix::io::ioctl_fionread(std::io::stdin()).is_ok_and(|waiting| waiting > 0);
+        self.is_behind =
+            !self.pasted.is_empty() || rustix::io::ioctl_fionread(std::io::stdin()).is_ok_and(|waiting| waiting > 0);
         if !self.is_behind {
             self.save();
         }
@@ -194,6 +203,11 @@ impl<R: BufRead> Reader for Lines<R> {
             }
         }
     }
+}
+
+/// The lines of a paste. Terminals end them as the Enter key does.
+fn lines(text: &str) -> impl Iterator<Item = String> {
+    text.replace("\r\n", "\n").replace('\r', "\n").split('\n').map(str::to_owned).collect::<Vec<_>>().into_iter()
 }
 
 /// Whether the input is complete and can run.

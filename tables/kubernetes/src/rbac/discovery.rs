@@ -133,7 +133,7 @@ impl Resources {
         // These exist only for impersonation.
         let is_virtual = CHECKED.iter().any(|(group, checked, _)| group.is_empty() && *checked == name);
         if !is_virtual && scan.context().query.is_first(&format!("kubernetes resource {cluster} {name}")) {
-            let why = format!("the server has no resource `{name}`: it is taken as one of the core group");
+            let why = format!("the server has no resource `{name}`: the core group is assumed");
             scan.report(format!("cluster={cluster}"), &Error::Unsupported(why));
         }
         ("".into(), name.into())
