@@ -101,7 +101,7 @@ impl TableFunctions for Timelines {
             let kinds: BTreeSet<&str> = links::KINDS.iter().map(|kind| kind.prefix).collect();
             let kinds: Vec<&str> = kinds.into_iter().collect();
             let message = format!(
-                "'{entity}' has no form of an entity; write kind:value, with one of the kinds {}",
+                "'{entity}' does not have the form of an entity; write kind:value, with one of the kinds {}",
                 kinds.join(", ")
             );
             return Err(Error::Unsupported(message));
