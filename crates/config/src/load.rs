@@ -75,7 +75,8 @@ fn of_json(file: Option<&Path>) -> String {
     let file = file.map_or_else(|| "FILE".into(), |file| file.to_string_lossy());
     let lines = format!("`[packs]` and `osquery = \"{file}\"`");
     format!(
-        "this is JSON, not TOML; to run the schedule of an osquery configuration, write these lines to a .toml file: {lines}"
+        "this is JSON, not TOML; to run the schedule of an osquery configuration, write these lines to a .toml file: \
+         {lines}"
     )
 }
 

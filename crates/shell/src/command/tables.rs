@@ -11,7 +11,8 @@ pub(super) const COMMAND: Command = Command {
     name: ".tables",
     aliases: &[".list", "\\dt", "\\dt+", "\\dv"],
     usage: "[WORD]",
-    about: "Lists tables and views; with WORD, those that mention it: names, columns, descriptions, examples. `kube*` is a pattern of names.",
+    about: "Lists tables and views; with WORD, those that mention it: names, columns, descriptions, examples. `kube*` is a \
+            pattern of names.",
     argument: Argument::Table,
     run: |shell, word| {
         list(shell, word)?;
