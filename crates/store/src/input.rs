@@ -128,7 +128,7 @@ impl Input {
 
     /// Reads the end of an object, which has its metadata.
     pub(crate) fn read_end(&self) -> io::Result<()> {
-        self.read_ahead(&[self.length.saturating_sub(END)..self.length])
+        self.read_ahead(std::slice::from_ref(&(self.length.saturating_sub(END)..self.length)))
     }
 
     /// Reads parts of an object with as few requests as its store needs. They replace the parts that were read before.

@@ -539,7 +539,7 @@ fn checkpoint_schema() -> Schema {
     let number = |name: &str| Field::new(name, DataType::Int64, true);
     let flag = |name: &str| Field::new(name, DataType::Boolean, true);
     let texts = |name: &str| {
-        let pair = vec![Field::new("key", DataType::Utf8, false), Field::new("value", DataType::Utf8, true)];
+        let pair = [Field::new("key", DataType::Utf8, false), Field::new("value", DataType::Utf8, true)];
         Field::new_map(name, "key_value", pair[0].clone(), pair[1].clone(), false, true)
     };
     let group = |name: &str, fields: Vec<Field>| Field::new(name, DataType::Struct(Fields::from(fields)), true);

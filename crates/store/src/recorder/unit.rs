@@ -43,6 +43,9 @@ const SLACK: Duration = Duration::from_secs(5);
 /// Columns with the time of an event.
 const EVENT_TIMES: [&str; 2] = ["at", "time"];
 
+/// Numbers of slices, by the values that their rows share.
+type Numbers<'a> = HashMap<Vec<&'a str>, u32>;
+
 /// Result of a reading of a table.
 #[derive(Debug, Clone, Default)]
 #[non_exhaustive]
@@ -497,7 +500,7 @@ impl Unit {
             return Ok(vec![self.slice(common, &origin(slice), &slice.known, at); rows]);
         }
         // By the columns that identify slices: their values, and the slice.
-        let mut kinds: BTreeMap<Vec<usize>, HashMap<Vec<&str>, u32>> = BTreeMap::new();
+        let mut kinds: BTreeMap<Vec<usize>, Numbers> = BTreeMap::new();
         for slice in &own {
             let number = self.slice(common, &origin(slice), &slice.known, at);
             let known = slice
@@ -509,7 +512,7 @@ impl Unit {
                 kinds.entry(columns).or_default().insert(values, number);
             }
         }
-        let mut kinds: Vec<(Vec<ArrayRef>, HashMap<Vec<&str>, u32>)> = kinds
+        let mut kinds: Vec<(Vec<ArrayRef>, Numbers)> = kinds
             .into_iter()
             .map(|(columns, slices)| {
                 let texts = columns.iter().map(|column| cast(batch.column(*column), &DataType::Utf8View));
@@ -520,7 +523,7 @@ impl Unit {
         let mut unknown = None;
         let mut numbers = Vec::with_capacity(rows);
         for row in 0..rows {
-            let of_kind = |(columns, slices): &(Vec<ArrayRef>, HashMap<Vec<&str>, u32>)| {
+            let of_kind = |(columns, slices): &(Vec<ArrayRef>, Numbers)| {
                 let values: Vec<&str> = columns.iter().map(|column| column.as_string_view().value(row)).collect();
                 slices.get(&values).copied()
             };
