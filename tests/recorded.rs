@@ -9,7 +9,7 @@ use arrow_array::{Array, RecordBatch};
 use futures::StreamExt;
 use indago::store::{Archive, Changes, End, Piece, Read, Retention, Span, Writer};
 use indago::table::{ColumnSpec, Kind, TableSpec, Timestamp};
-use indago_testkit::beds::moto::{Moto, MotoOptions};
+use indago_testkit::beds::{Moto, MotoOptions};
 use indago_testkit::install;
 use indago_testkit::pods::{PodHistory, PodReading};
 
