@@ -220,7 +220,7 @@ async fn nothing_is_lost_or_doubled_at_200_random_kills() {
     let archive = Archive::open(&host.recorded().display().to_string()).await.expect("a store");
     let verified = archive.verify().await.expect("verified");
     assert!(verified.breaks.is_empty(), "{:?}", verified.breaks);
-    assert_eq!(orphans(&host.recorded().join("users")), [PathBuf::new(); 0]);
+    assert!(orphans(&host.recorded().join("users")).is_empty());
     let staged = std::fs::read_dir(host.recorded().join(".staged")).into_iter().flatten().count();
     assert_eq!(staged, 0, "files that were being written");
     eprintln!("{} versions, {acknowledged} of them acknowledged", all.len());

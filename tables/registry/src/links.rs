@@ -4,7 +4,7 @@
 //! `timeline` follows these joins from table to table. A column that is not listed here is never followed.
 
 /// A kind of entity: a thing that rows of several tables are about.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy)]
 pub struct Kind {
     /// Its name in [`MENTIONS`].
     pub name: &'static str,
