@@ -122,8 +122,8 @@ section! {
         kubeconfig: Option<PathBuf> = None,
         /// Contexts to query; `["*"]` for all. Not set: the current one.
         contexts: Option<Vec<String>> = None,
-        /// Namespaces to read if the user may not list a resource of all namespaces. Not set: all namespaces if the user may
-        /// list them, or else those of the kubeconfig's contexts.
+        /// Namespaces to read if the user may not list a resource of all namespaces. Not set: all namespaces if the
+        /// user may list them, or else those of the kubeconfig's contexts.
         namespaces: Option<Vec<String>> = None,
         /// Whether `indago query` and `indago shell` may read the values of secrets (`kubernetes_secrets.data`). The daemon
         /// and captures never do.

@@ -53,8 +53,8 @@ pub struct Settings {
     /// Contexts to read, by name. `"*"` means all of them, `"in-cluster"` the cluster that the program runs in.
     /// Default: the current context; without a kubeconfig, the cluster that the program runs in.
     pub contexts: Vec<String>,
-    /// Namespaces to read if the user may not list a resource of all namespaces. Default: all that the user may list, or
-    /// else those of the contexts.
+    /// Namespaces to read if the user may not list a resource of all namespaces. Default: all that the user may list,
+    /// or else those of the contexts.
     pub namespaces: Vec<String>,
     /// Files and directories of manifests. The tables over resources read each of them like a cluster.
     pub manifests: Vec<PathBuf>,
@@ -64,8 +64,8 @@ pub struct Settings {
     pub secret_values: bool,
     /// Where API servers read lists.
     pub reads: Reads,
-    /// Whether queries read resources from memory that watches keep current. Default: after an engine with these clusters
-    /// has begun to listen to events.
+    /// Whether queries read resources from memory that watches keep current. Default: after an engine with these
+    /// clusters has begun to listen to events.
     pub watch: Option<bool>,
     /// Resources to watch from the start, with all of their content: `v1/pods`, `apps/v1/deployments`. They are watched
     /// while an engine listens to events.
@@ -209,8 +209,8 @@ impl Kubernetes {
         selected(scan, all, &others)
     }
 
-    /// The origins that a scan of a listed resource reads: clusters, and sets of manifests. If there are sets, no cluster
-    /// needs to be configured.
+    /// The origins that a scan of a listed resource reads: clusters, and sets of manifests. If there are sets, no
+    /// cluster needs to be configured.
     pub(crate) fn origins(&self, scan: &AnyScan<Kubernetes>) -> Vec<Arc<Cluster>> {
         let (all, others) = self.all_origins();
         selected(scan, all, &others)
@@ -265,8 +265,8 @@ impl Kubernetes {
         self.all().0.into_iter().chain(self.0.manifests.iter().cloned()).find(|cluster| *cluster.name == *name)
     }
 
-    /// All origins that are read, and the one that a question without a cluster means: the only cluster, or else that of
-    /// the current context. Without clusters it is the only set of manifests.
+    /// All origins that are read, and the one that a question without a cluster means: the only cluster, or else that
+    /// of the current context. Without clusters it is the only set of manifests.
     pub(crate) fn origins_and_default(&self) -> (Vec<Arc<Cluster>>, Option<Arc<Cluster>>) {
         let all = self.all_origins().0;
         let has_clusters = all.iter().any(|cluster| cluster.manifests().is_none());

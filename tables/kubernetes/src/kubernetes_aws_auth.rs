@@ -13,12 +13,12 @@ use crate::derived::Origin;
 use crate::manifests;
 use crate::resource::{Listing, Refusal, objects_of};
 
-/// Identities of AWS and the users and groups of Kubernetes that they are in EKS clusters: the entries of the config map
-/// `aws-auth` in `kube-system`.
+/// Identities of AWS and the users and groups of Kubernetes that they are in EKS clusters: the entries of the config
+/// map `aws-auth` in `kube-system`.
 ///
-/// `arn` joins `aws_iam_role.arn` and `aws_iam_user.arn`. The entry of a role states no path, so a role with a path joins
-/// by `account_id` and `name`. `username` and the elements of `groups` join `kubernetes_access.subject_name`. A cluster
-/// without such a config map has no rows: it may use access entries, which only AWS knows.
+/// `arn` joins `aws_iam_role.arn` and `aws_iam_user.arn`. The entry of a role states no path, so a role with a path
+/// joins by `account_id` and `name`. `username` and the elements of `groups` join `kubernetes_access.subject_name`. A
+/// cluster without such a config map has no rows: it may use access entries, which only AWS knows.
 #[derive(Debug, Default, Table)]
 #[table(
     name = "kubernetes_aws_auth", env = Kubernetes, stream, rows = 20, reads = "configmaps", needs = "list configmaps",

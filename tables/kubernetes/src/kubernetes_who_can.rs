@@ -15,11 +15,12 @@ use crate::rbac::question::Asked;
 use crate::rbac::read;
 use crate::resource;
 
-/// Users, groups and service accounts that can use a verb on a resource, with the binding and role through which they can.
+/// Users, groups and service accounts that can use a verb on a resource, with the binding and role through which they
+/// can.
 ///
-/// A group's right is a row of the group. Without a constraint on `namespace`, the rows are all grants anywhere; with one,
-/// those that apply in that namespace. It is the same for `resource_name`. A binding of a role that restricts the right to
-/// several names is a row per name.
+/// A group's right is a row of the group. Without a constraint on `namespace`, the rows are all grants anywhere; with
+/// one, those that apply in that namespace. It is the same for `resource_name`. A binding of a role that restricts the
+/// right to several names is a row per name.
 ///
 /// The API group is found as kubectl does, unless `resource` or `api_group` states it. Only RBAC is covered, as for
 /// `kubernetes_access`.
@@ -48,8 +49,8 @@ pub struct WhoCan {
     /// Verb, such as `get` or `impersonate`. It needs a key.
     #[column(required)]
     verb: Arc<str>,
-    /// Resource in the form that `kubernetes_can_i` takes: `pods`, `pods/log`, `deployments.apps`, or a URL path such as
-    /// `/healthz`. It needs a key.
+    /// Resource in the form that `kubernetes_can_i` takes: `pods`, `pods/log`, `deployments.apps`, or a URL path such
+    /// as `/healthz`. It needs a key.
     #[column(required)]
     resource: Arc<str>,
     /// API group of the resource; the empty text is the core group. NULL for a URL. A key states the group.

@@ -354,8 +354,8 @@ pub(crate) fn rows_of<T: Listed, R: Send + 'static>(
 }
 
 /// The objects of a resource of one cluster, for data that is made of several resources: the value of each object, made
-/// from the parts in `shape`. Constraints, conditions and the limit of the scan do not apply. If only some namespaces may be
-/// read, the refusal is last.
+/// from the parts in `shape`. Constraints, conditions and the limit of the scan do not apply. If only some namespaces
+/// may be read, the refusal is last.
 pub(crate) fn objects<R: Send + 'static, F: Fn(&Document) -> R + Send + Sync + 'static>(
     scan: &AnyScan<Kubernetes>,
     cluster: &Arc<Cluster>,
@@ -734,8 +734,8 @@ pub(crate) fn elements(list: &Document) -> impl Iterator<Item = &Document> {
     list.as_array().into_iter().flatten()
 }
 
-/// Errors for a list of objects at `path`: one per element that is not an object, or one if it is not a list. Null is an empty
-/// list.
+/// Errors for a list of objects at `path`: one per element that is not an object, or one if it is not a list. Null is
+/// an empty list.
 pub(crate) fn misfits<T>(list: &Document, path: &str) -> Vec<Result<T>> {
     let error = |found: &Document, wanted: &str| {
         Err(Error::Malformed(format!("`{path}` holds {} instead of {wanted}", json::kind(found))))

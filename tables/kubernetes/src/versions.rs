@@ -13,8 +13,8 @@ use crate::resource::Listing;
 
 const NEEDS: &str = "get /apis, as system:discovery may";
 
-/// The listing in the newest version that its server serves. A document of the server's discovery is read once per cluster
-/// and query.
+/// The listing in the newest version that its server serves. A document of the server's discovery is read once per
+/// cluster and query.
 pub(crate) async fn served(scan: &AnyScan<Kubernetes>, listing: Listing) -> Result<Listing> {
     let is_discovered = |resource: &&ResourceSpec| resource.is_optional && listing.is_on_server();
     let Some(resource) = scan.spec().resource.as_ref().filter(is_discovered) else {

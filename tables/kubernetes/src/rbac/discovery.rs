@@ -119,8 +119,8 @@ impl Resources {
         full.or(found.first()).map(|(group, plural)| (group, plural))
     }
 
-    /// Group and plural name of a resource. One that the server does not serve is reported once, and is in the core group
-    /// under the name as given, as for kubectl.
+    /// Group and plural name of a resource. One that the server does not serve is reported once, and is in the core
+    /// group under the name as given, as for kubectl.
     pub(crate) fn resolve_or_report(
         &self,
         scan: &AnyScan<Kubernetes>,

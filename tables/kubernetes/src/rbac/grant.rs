@@ -79,8 +79,8 @@ pub(crate) struct Grant {
     #[column(source = escalation)]
     pub(crate) escalation: Vec<String>,
     /// Whether a real request can use the grant. A SubjectAccessReview says yes to some questions that no request asks:
-    /// `create` and `deletecollection` of an object by its name, and objects of the cluster in a namespace. For an object
-    /// of a name, `list` and `watch` need the field selector `metadata.name`.
+    /// `create` and `deletecollection` of an object by its name, and objects of the cluster in a namespace. For an
+    /// object of a name, `list` and `watch` need the field selector `metadata.name`.
     #[column(source = usable)]
     pub(crate) usable: Option<bool>,
     /// The subject in the form that `kubernetes_can_i` takes: `user:eve`, `group:devs`,

@@ -197,8 +197,8 @@ impl Needs {
     }
 }
 
-/// A number that is the same as long as the objects of a list in memory are, and when they were last known to be current.
-/// `None` if they are not.
+/// A number that is the same as long as the objects of a list in memory are, and when they were last known to be
+/// current. `None` if they are not.
 pub(crate) fn state(scan: &AnyScan<Kubernetes>, list: &List, shape: &Shape) -> Option<(u64, Timestamp)> {
     let (needs, watches) = Needs::of(scan, list, shape)?;
     let reflector = watches.running(&list.cluster, scan.spec().resource.as_ref()?)?;

@@ -33,8 +33,8 @@ use crate::resource::list_path;
 pub(super) const MOST_AGE: Duration = Duration::from_secs(1);
 /// A reflector that no query has read for this time stops.
 pub(super) const IDLE: Duration = Duration::from_secs(600);
-/// A new watch first sends what happened since its start. If it sends nothing for this time, it is current. A watch that
-/// never pauses is taken as current after [`MOST_AGE`], as soon as nothing is left to read.
+/// A new watch first sends what happened since its start. If it sends nothing for this time, it is current. A watch
+/// that never pauses is taken as current after [`MOST_AGE`], as soon as nothing is left to read.
 const SETTLE: Duration = Duration::from_millis(100);
 /// Range of the time after which a server ends a watch, in seconds.
 const WATCH_SECONDS: std::ops::Range<u32> = 300..600;
@@ -395,8 +395,8 @@ impl Reflector {
         }
     }
 
-    /// Whether the server is at an earlier version than the last event: its data was restored. A watch from a version in the
-    /// future would be silent.
+    /// Whether the server is at an earlier version than the last event: its data was restored. A watch from a version
+    /// in the future would be silent.
     async fn has_gone_back(&self, version: &str) -> Result<bool> {
         let scan = self.scan();
         match get(&scan, &self.cluster, &format!("{}?limit=1", self.path), "").await? {

@@ -346,7 +346,8 @@ impl Drop for Store {
     }
 }
 
-/// Replaces the values of a secret by hashes with a key of this process, which show that a value changed and nothing else.
+/// Replaces the values of a secret by hashes with a key of this process, which show that a value changed and nothing
+/// else.
 fn redact(object: &mut Document, hasher: &RandomState) {
     let uid = text(&object["metadata"]["uid"]);
     for part in ["data", "stringData"] {
