@@ -270,7 +270,7 @@ fn statement(dice: &mut Dice) -> Value {
 
 /// The statement as moto reads it, and which of its departures that takes:
 ///
-/// - `condition`: a condition that is not met (here: all) denies, before the resource is compared;
+/// - `condition`: a condition on a key that the request does not have (here: all) holds;
 /// - `not resource`: a statement with NotResource allows, whatever its effect and the resource;
 /// - `question mark`: `?` makes the character before it optional;
 /// - `case`: actions keep their case;
@@ -301,10 +301,8 @@ fn as_moto(statement: &Value) -> (Value, Vec<&'static str>) {
     if members.contains_key("Condition") {
         departures.push("condition");
         members.remove("Condition");
-        members.insert("Effect".into(), json!("Deny"));
-        members.remove("NotResource");
-        members.insert("Resource".into(), json!("*"));
-    } else if members.contains_key("NotResource") {
+    }
+    if members.contains_key("NotResource") {
         departures.push("not resource");
         members.insert("Effect".into(), json!("Allow"));
         members.remove("NotResource");

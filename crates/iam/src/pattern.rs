@@ -45,7 +45,11 @@ pub(crate) struct Template {
 
 /// A pattern without variables.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Pattern(Vec<Part>);
+pub(crate) struct Pattern {
+    parts: Vec<Part>,
+    /// For each part whether it stays within its part of an ARN. Empty if none has to.
+    limits: Vec<bool>,
+}
 
 impl Template {
     pub(crate) fn parse(text: &str, reading: Reading, place: &str) -> Result<Template> {
@@ -78,7 +82,7 @@ impl Template {
             rest = &rest[letter.len_utf8()..];
         }
         let part = |piece: &Piece| if let Piece::Part(part) = piece { Some(part.clone()) } else { None };
-        let fixed = pieces.iter().map(part).collect::<Option<Vec<Part>>>().map(Pattern);
+        let fixed = pieces.iter().map(part).collect::<Option<_>>().map(Pattern::new);
         Ok(Template { pieces, fixed })
     }
 
@@ -105,7 +109,7 @@ impl Template {
             }
         }
         // Where even any value would not match, the missing one does not matter.
-        match test(&Pattern(parts)) {
+        match test(&Pattern::new(parts)) {
             true if is_unknown => Truth::Unknown,
             matches => matches.into(),
         }
@@ -145,6 +149,10 @@ fn push_text(pieces: &mut Vec<Piece>, text: &str) {
 }
 
 impl Pattern {
+    fn new(parts: Vec<Part>) -> Pattern {
+        Pattern { limits: limits(&parts), parts }
+    }
+
     /// A pattern without variables, in lowercase: for actions.
     pub(crate) fn of_action(text: &str, place: &str) -> Result<Pattern> {
         let reading = Reading { wildcards: true, variables: false, is_resource: false };
@@ -154,7 +162,7 @@ impl Pattern {
 
     /// The text that it is, if it has no wildcards.
     pub(crate) fn literal(&self) -> Option<&str> {
-        match self.0.as_slice() {
+        match self.parts.as_slice() {
             [] => Some(""),
             [Part::Text(text)] => Some(text),
             _ => None,
@@ -163,7 +171,7 @@ impl Pattern {
 
     /// The text before its first wildcard.
     pub(crate) fn prefix(&self) -> &str {
-        match self.0.first() {
+        match self.parts.first() {
             Some(Part::Text(text)) => text,
             _ => "",
         }
@@ -171,7 +179,7 @@ impl Pattern {
 
     /// Whether a text matches. `*` matches any text, `?` one character.
     pub(crate) fn matches(&self, text: &str) -> bool {
-        matches(&self.0, text)
+        matches(&self.parts, text)
     }
 
     /// Whether a text matches without regard to case.
@@ -182,40 +190,15 @@ impl Pattern {
     /// Whether a resource matches. In the first five parts of an ARN, `?` does not match a colon, and `*` does only at
     /// the end of its part.
     pub(crate) fn matches_resource(&self, resource: &str) -> bool {
-        if let [Part::Text(prefix), ..] = self.0.as_slice()
+        if let [Part::Text(prefix), ..] = self.parts.as_slice()
             && !resource.starts_with(&**prefix)
         {
             return false;
         }
-        match self.limited() {
-            None => matches(&self.0, resource),
-            Some(limits) => matches_limited(&self.0, &limits, resource),
+        match self.limits.is_empty() {
+            true => matches(&self.parts, resource),
+            false => matches_limited(&self.parts, &self.limits, resource),
         }
-    }
-
-    /// For each part whether it stays within its part of the ARN. `None` if no part has to.
-    fn limited(&self) -> Option<Vec<bool>> {
-        let mut colons = 0;
-        let mut limits = Vec::new();
-        let mut any = false;
-        for (position, part) in self.0.iter().enumerate() {
-            let is_limited = match part {
-                Part::Text(text) => {
-                    colons += text.matches(':').count();
-                    false
-                }
-                _ if colons >= 5 => false,
-                Part::One => true,
-                Part::Many => match self.0.get(position + 1) {
-                    None => false,
-                    Some(Part::Text(next)) => !next.starts_with(':'),
-                    Some(_) => true,
-                },
-            };
-            any |= is_limited;
-            limits.push(is_limited);
-        }
-        any.then_some(limits)
     }
 
     /// Whether an ARN matches: each of its six parts is matched separately.
@@ -228,7 +211,7 @@ impl Pattern {
     /// The six parts of an ARN.
     fn segments(&self) -> Vec<Vec<Part>> {
         let mut segments: Vec<Vec<Part>> = vec![Vec::new()];
-        for part in &self.0 {
+        for part in &self.parts {
             let Part::Text(text) = part else {
                 segments.last_mut().expect("there is a first one").push(part.clone());
                 continue;
@@ -245,6 +228,26 @@ impl Pattern {
         }
         segments
     }
+}
+
+/// For each part of a resource's pattern whether it stays within its part of the ARN. Empty if none has to.
+fn limits(parts: &[Part]) -> Vec<bool> {
+    let mut colons = 0;
+    let limits = parts.iter().enumerate().map(|(position, part)| match part {
+        Part::Text(text) => {
+            colons += text.matches(':').count();
+            false
+        }
+        _ if colons >= 5 => false,
+        Part::One => true,
+        Part::Many => match parts.get(position + 1) {
+            None => false,
+            Some(Part::Text(next)) => !next.starts_with(':'),
+            Some(_) => true,
+        },
+    });
+    let limits: Vec<bool> = limits.collect();
+    if limits.contains(&true) { limits } else { Vec::new() }
 }
 
 /// Matches from the left. After a mismatch, the last `*` takes one more character.
