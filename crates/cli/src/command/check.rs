@@ -31,8 +31,7 @@ const ANCHORS: [(&str, &str, &str); 2] =
 const REPOSITORIES: &str = "git_repositories";
 
 pub(crate) async fn run(common: &Common, arguments: Check) -> Result {
-    let mut config = setup::config(common, None)?;
-    config.views.clear();
+    let config = setup::config(common, None)?;
     let engine = setup::engine(&config).await?;
     let timeout = arguments.timeout.map_or(PATIENCE, |timeout| timeout.0);
     let findings = tokio::select! {
