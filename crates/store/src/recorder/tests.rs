@@ -239,7 +239,7 @@ async fn a_random_world_is_read_back_as_it_was_at_each_reading() {
         let settings = settings("world");
         let mut now = recorder(&engine, folder.path(), &hands, &settings).await.expect("opened");
         let mut model: BTreeMap<(String, i64), String> = BTreeMap::new();
-        let mut expected: Vec<(Timestamp, Vec<(String, i64, String)>)> = Vec::new();
+        let mut expected = Vec::new();
         for _ in 0..25 {
             hands.pass(random.random_range(1..60));
             match random.random_range(0..12) {
