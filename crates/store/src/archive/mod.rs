@@ -189,8 +189,10 @@ impl Archive {
     pub async fn tables(&self) -> Result<Vec<String>> {
         let listed = self.place.store.list_with_delimiter(None).await;
         let listed = listed.map_err(|error| self.place.failed(&Path::default(), error))?;
-        let names =
-            listed.common_prefixes.iter().filter_map(|path| path.parts().next_back().map(|part| part.as_ref().to_owned()));
+        let names = listed
+            .common_prefixes
+            .iter()
+            .filter_map(|path| path.parts().next_back().map(|part| part.as_ref().to_owned()));
         let mut tables: Vec<String> =
             names.filter(|name| !name.starts_with(['_', '.'])).filter_map(|name| of_directory(&name)).collect();
         tables.sort_unstable();

@@ -277,7 +277,8 @@ async fn a_random_world_is_read_back_as_it_was_at_each_reading() {
             }
             let recorded = read(&mut now).await;
             assert_eq!(recorded.failure, None);
-            let rows = model.iter().map(|((cluster, id), value)| (cluster.clone(), *id, value.clone())).collect();
+            let rows: Vec<_> =
+                model.iter().map(|((cluster, id), value)| (cluster.clone(), *id, value.clone())).collect();
             expected.push((recorded.at.expect("a time"), rows));
         }
         let archive = Archive::open(&folder.path().display().to_string()).await.expect("opened");
