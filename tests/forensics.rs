@@ -111,7 +111,8 @@ fn each_query_shows_its_part_of_the_trail() {
     assert!(blast.iter().any(|row| text(row, "what").starts_with("bastion")), "{blast:?}");
 }
 
-/// Tables without rows that join in the estate: it has no jobs, no Docker, no audit log, and a host without keys and logins.
+/// Tables without rows that join in the estate: it has no jobs, no Docker, no audit log, and a host without keys and
+/// logins.
 const WITHOUT_ROWS: &[&str] = &[
     "authorized_keys",
     "docker_containers",
@@ -231,8 +232,8 @@ fn kubectl(estate: &Estate, arguments: &[&str]) {
     assert!(output.status.success(), "kubectl {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
 }
 
-/// The intruder's pod runs a shell, is deleted, its node is drained, its role is changed back. In between, the cluster cannot be
-/// read for a time, and the recorder is restarted.
+/// The intruder's pod runs a shell, is deleted, its node is drained, its role is changed back. In between, the
+/// cluster cannot be read for a time, and the recorder is restarted.
 #[test]
 fn an_incident_is_as_it_was() {
     let estate = Estate::start().expect("the estate");
