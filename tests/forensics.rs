@@ -121,7 +121,8 @@ fn each_query_shows_its_part_of_the_trail() {
     assert!(blast.iter().any(|row| text(row, "what").starts_with("bastion")), "{blast:?}");
 }
 
-/// Tables without rows that join in the estate: it has no jobs, no Docker, no audit log, and a host without keys and logins.
+/// Tables without rows that join in the estate: it has no jobs, no Docker, no audit log, and a host without keys and
+/// logins.
 const WITHOUT_ROWS: &[&str] = &[
     "authorized_keys",
     "docker_containers",
@@ -185,7 +186,8 @@ tables = ["processes", "container_processes", "containers", "process_open_socket
     "kubernetes_role_binding_subjects", "kubernetes_cluster_role_policy_rules", "kubernetes_role_policy_rules"]
 [recording.accounts]
 every = "10s"
-tables = ["aws_account", "aws_ec2_instance", "aws_iam_instance_profile", "aws_iam_role", "git_commits", "git_commit_files"]
+tables = ["aws_account", "aws_ec2_instance", "aws_iam_instance_profile", "aws_iam_role", "git_commits",
+    "git_commit_files"]
 "#;
 
 /// A recorder of the estate; dropping it stops it.
@@ -230,7 +232,8 @@ fn read_again(estate: &Estate) -> String {
         estate,
         &format!(
             "SELECT count(*) = 21 FROM (SELECT table_name FROM coverage \
-             WHERE gap IS NULL OR gap LIKE '%CAP_SYS_PTRACE%' GROUP BY table_name HAVING max(end_time) > TIMESTAMP '{now}')"
+             WHERE gap IS NULL OR gap LIKE '%CAP_SYS_PTRACE%' GROUP BY table_name \
+             HAVING max(end_time) > TIMESTAMP '{now}')"
         ),
     );
     chrono::Utc::now().to_rfc3339_opts(chrono::SecondsFormat::Micros, true)
@@ -241,8 +244,8 @@ fn kubectl(estate: &Estate, arguments: &[&str]) {
     assert!(output.status.success(), "kubectl {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
 }
 
-/// The intruder's pod runs a shell, is deleted, its node is drained, its role is changed back. In between, the cluster cannot be
-/// read for a time, and the recorder is restarted.
+/// The intruder's pod runs a shell, is deleted, its node is drained, its role is changed back. In between, the
+/// cluster cannot be read for a time, and the recorder is restarted.
 #[test]
 fn an_incident_is_as_it_was() {
     let estate = Estate::start().expect("the estate");
@@ -287,7 +290,8 @@ fn an_incident_is_as_it_was() {
         &["drain", &node, "--ignore-daemonsets", "--delete-emptydir-data", "--force", "--disable-eviction"],
     );
     read_again(&estate);
-    let rules = r#"[{"op": "replace", "path": "/rules", "value": [{"apiGroups": [""], "resources": ["pods"], "verbs": ["list"]}]}]"#;
+    let rule = r#"{"apiGroups": [""], "resources": ["pods"], "verbs": ["list"]}"#;
+    let rules = &format!(r#"[{{"op": "replace", "path": "/rules", "value": [{rule}]}}]"#);
     kubectl(&estate, &["patch", "clusterrole", "probe-operator", "--type", "json", "-p", rules]);
     read_again(&estate);
     drop(recorder);

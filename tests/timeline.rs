@@ -26,7 +26,8 @@ impl Host {
         let others =
             ["containers", "kubernetes", "aws", "git"].map(|name| format!("[{name}]\nenabled = false\n")).concat();
         let record = "[record]\ndir = \"recorded\"\nwriter = \"web-1\"\n\
-                      [recording.all]\ntables = [\"processes\", \"users\", \"process_open_sockets\", \"authorized_keys\"]\n";
+                      [recording.all]\n\
+                      tables = [\"processes\", \"users\", \"process_open_sockets\", \"authorized_keys\"]\n";
         fs::write(host.path("indago.toml"), others + record).expect("written");
         host
     }

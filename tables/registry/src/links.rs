@@ -23,13 +23,13 @@ pub enum Relation {
     Is,
     /// The row is a part of the entity, such as a container of a pod. Followed both ways.
     PartOf,
-    /// The row uses the entity, as many others may: a pod its node. Followed from the row to the entity. Followed from the
-    /// entity to the rows only if the entity is where the timeline starts.
+    /// The row uses the entity, as many others may: a pod its node. Followed from the row to the entity. Followed
+    /// from the entity to the rows only if the entity is where the timeline starts.
     Uses,
     /// The row reports something about the entity: an event, an API call. Followed from the entity to the rows only.
     About,
-    /// The row belongs to the entity, as rows of many kinds do: a process to its user. Followed from the entity to the rows
-    /// only, and only if the entity is where the timeline starts.
+    /// The row belongs to the entity, as rows of many kinds do: a process to its user. Followed from the entity to
+    /// the rows only, and only if the entity is where the timeline starts.
     OwnedBy,
 }
 
@@ -44,8 +44,8 @@ pub struct Mention {
     pub table: &'static str,
     /// How its rows relate to the entity.
     pub relation: Relation,
-    /// SQL expressions over the table's columns, and over `writer`, the host that recorded the row: the entity's values, in
-    /// the order of the kind. `NULL` is a value that the row does not have.
+    /// SQL expressions over the table's columns, and over `writer`, the host that recorded the row: the entity's
+    /// values, in the order of the kind. `NULL` is a value that the row does not have.
     pub columns: &'static [&'static str],
     /// A condition on the rows; empty for all.
     pub when: &'static str,

@@ -21,12 +21,13 @@ const NAME: &str = "timeline";
 
 /// What happened to an entity and to its neighbours, as far as it is recorded: one row per change, event and API call.
 ///
-/// `timeline('cb9cd7ae-7ac2-4c4f-a2c7-2b1c1b8e7d11')` is the trail of a pod. An entity is the UID of a pod, the ID of a
-/// container or instance, the number of a process, an ARN, a commit, the digest of an image, `system:serviceaccount:shop:web`,
-/// `shop/web`, or a name; or `kind:value` with the kind `pod`, `workload`, `service_account`, `role`, `node`, `container`,
-/// `process`, `instance`, `instance_profile`, `user`, `image` or `commit`. The trail follows the declared joins between
-/// tables: from a pod to its containers and their processes, to its service account, the bindings and roles of that, to its
-/// node and its cloud role. A neighbour belongs to the trail if it existed at the same time.
+/// `timeline('cb9cd7ae-7ac2-4c4f-a2c7-2b1c1b8e7d11')` is the trail of a pod. An entity is the UID of a pod, the ID of
+/// a container or instance, the number of a process, an ARN, a commit, the digest of an image,
+/// `system:serviceaccount:shop:web`, `shop/web`, or a name; or `kind:value` with the kind `pod`, `workload`,
+/// `service_account`, `role`, `node`, `container`, `process`, `instance`, `instance_profile`, `user`, `image` or
+/// `commit`. The trail follows the declared joins between tables: from a pod to its containers and their processes,
+/// to its service account, the bindings and roles of that, to its node and its cloud role. A neighbour belongs to the
+/// trail if it existed at the same time.
 #[derive(Debug, Default, Clone, Table)]
 #[table(name = "timeline", env = Trail, stream, rows = 1000)]
 pub(crate) struct Moment {
@@ -34,8 +35,8 @@ pub(crate) struct Moment {
     at: Timestamp,
     /// The environment of the table: `host`, `containers`, `kubernetes`, `aws` or `git`.
     environment: String,
-    /// `added`, `modified` or `removed` for an object, `started` or `ended` for a process, container or login, `event`, or
-    /// `call` for a call of an API.
+    /// `added`, `modified` or `removed` for an object, `started` or `ended` for a process, container or login,
+    /// `event`, or `call` for a call of an API.
     kind: String,
     /// What it was: the name of the object, and the values of its columns or those that changed.
     what: String,
@@ -55,8 +56,8 @@ pub(crate) struct Timelines {
 }
 
 impl Timelines {
-    /// The function over the tables of a builder: `history.*`, `changes.*`, and live tables of events. `specs` has the tables
-    /// of all environments.
+    /// The function over the tables of a builder: `history.*`, `changes.*`, and live tables of events. `specs` has
+    /// the tables of all environments.
     pub(crate) fn new(builder: EngineBuilder, specs: impl IntoIterator<Item = TableSpec>, clock: Sys) -> Self {
         let specs = specs.into_iter().map(|spec| (spec.name.to_string(), spec)).collect();
         Timelines { engine: builder.build().boxed().shared(), specs: Arc::new(specs), clock }
