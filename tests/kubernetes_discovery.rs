@@ -360,12 +360,12 @@ fn two_thousand_resources_cost_two_requests_until_a_query_names_one() {
 
         // The server selects by the fields that a definition declares for that.
         server.take_paths();
-        let picked = "SELECT name FROM kubernetes_picks WHERE color IN ('red', 'r,e=d') AND size = 's'";
+        let picked = "SELECT name FROM kubernetes_picks WHERE color = 'red' AND size = 's'";
         assert_eq!(ask(&engine, picked).await.0, ["o"]);
         let paths = server.take_paths();
         let lists: Vec<_> = paths.iter().filter(|path| path.contains("/picks")).map(String::as_str).collect();
         let list = "/apis/odd.example.com/v1/picks?limit=500&fieldSelector=spec.color";
-        assert_eq!(lists, [format!("{list}=red"), format!("{list}=r%5C,e%5C=d")]);
+        assert_eq!(lists, [format!("{list}=red")]);
 
         // Documents that lie.
         let (odds, warnings) = ask(
