@@ -106,7 +106,7 @@ async fn sql_states_the_reason_and_reports_malformed_documents() {
     // It reads nothing, so a query as of the past may call it, and it computes per row and in any place.
     let past = QueryOptions { as_of: Some(indago_table::Timestamp(0)), ..QueryOptions::default() };
     let query = engine.query_with("SELECT aws_iam_evaluate(NULL) IS NULL", past).await.expect("a query of the past");
-    assert_eq!(texts(&query.collect().await.expect("a row")), [["true"]]);
+    assert_eq!(texts(&query.collect().await.expect("a row")), [["1"]]);
     let sql = "SELECT count(*) FROM json_each($documents) d WHERE aws_iam_evaluate(d.value)['decision'] = 'allowed'";
     assert_eq!(self::rows(&engine, sql, &documents[..4]).await.0, [["1"]]);
 }

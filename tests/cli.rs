@@ -310,8 +310,8 @@ fn lists_of_the_shell_are_text_in_a_pipe() {
     let ran = run_with_input(&["shell"], &format!(".mode json\n{}", lists.lines().next().expect("a line"))).expect(0);
     let listed = ran.json();
     let names: Vec<&str> = listed.as_array().expect("a list").iter().map(name_of).collect();
-    // Tables with the word in their name come before those whose columns or text have it.
-    assert_eq!(names[..2], ["logged_in_users", "users"], "{names:?}");
+    // The table of that name comes first, then those with the word in their name, then the others.
+    assert_eq!(names[..2], ["users", "logged_in_users"], "{names:?}");
     let ran = run_with_input(&["shell", "--json"], ".functions read_csv").expect(0);
     assert_eq!(ran.json()[0]["signature"], "read_csv(path [, delimiter])");
     assert!(run(&["functions"]).expect(0).out.lines().any(|line| line.starts_with("read_parquet(path)")));
@@ -690,17 +690,16 @@ fn names_in(finding: &Value) -> impl Iterator<Item = &str> {
 fn a_view_that_does_not_plan_stops_no_other_query() {
     let folder = tempfile::tempdir().expect("a folder");
     let file = folder.path().join("indago.toml");
-    let views = "[views]\ngood = \"SELECT 42 AS answer\"\nbad = \"SELECT * FROM nowhere\"\nworse = \"SELECT FROM\"\n";
+    let views = "[views]\ngood = \"SELECT 42 AS answer\"\nbad = \"SELECT nope FROM users\"\nworse = \"SELECT FROM\"\n";
     std::fs::write(&file, views).expect("written");
     let file = file.to_str().expect("UTF-8");
     let ran = run(&["--config", file, "SELECT answer FROM good"]).expect(0);
     assert_eq!(ran.json()[0]["answer"], 42);
-    for expected in [format!("warning: {file}: views.bad: view `bad`: no table `nowhere`"), "views.worse: ".to_owned()]
-    {
+    for expected in [format!("warning: {file}: views.bad: view `bad`: no column `nope`"), "views.worse: ".to_owned()] {
         assert!(ran.err.contains(&expected), "{expected}: {}", ran.err);
     }
     let error = run(&["--config", file, "SELECT * FROM bad"]).expect(1).err;
-    assert!(error.contains("]: view `bad`: no table `nowhere`"), "{error}");
+    assert!(error.contains("view `bad`: no column `nope`"), "{error}");
     let error = run(&["--config", file, "SELECT * FROM worse"]).expect(1).err;
     assert!(error.contains("error[parse]: view `worse`: "), "{error}");
 }

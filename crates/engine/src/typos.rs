@@ -136,14 +136,19 @@ impl<'a> Text<'a> {
         let mut all = Vec::new();
         let around = || (0..4).filter_map(|back| at.checked_sub(back)).filter(|at| *at < self.pieces.len());
         around().for_each(|place| all.extend(self.misspelt(place)));
-        around().for_each(|place| all.extend(self.half_written(place)));
-        around().for_each(|place| all.extend(self.operator(place)));
         let text = |at: usize| &self.sql[self.pieces[at].range.clone()];
         let is_repeated = |at: usize| at > 0 && self.word(at).is_some_and(|word| self.is(at - 1, word));
         for place in around().filter(|place| is_repeated(*place)) {
             let help = format!("remove the second `{}`", text(place));
             all.push(self.replacing(place..place + 1, String::new(), help));
         }
+        let is_trailing = |at: usize| self.pieces[at].token == Token::Comma && self.is(at + 1, "FROM");
+        for place in around().filter(|place| is_trailing(*place)) {
+            let help = "remove the comma before `FROM`".to_owned();
+            all.push(self.replacing(place..place + 1, String::new(), help));
+        }
+        around().for_each(|place| all.extend(self.half_written(place)));
+        around().for_each(|place| all.extend(self.operator(place)));
         let insert = |with: &str, at: usize, help: String| {
             let start = self.pieces.get(at).map_or(self.sql.len(), |piece| piece.range.start);
             Correction { range: start..start, with: format!(" {with} "), help }
@@ -360,6 +365,7 @@ mod tests {
             ("SELECT pid FROM processes LIMIT 2 OFFSET", "write a number after `OFFSET`", "OFFSET"),
             ("SELECT 1 FROM processes p LEFT users u ON u.uid = p.uid", "write `JOIN` after `LEFT`", "users"),
             ("SELECT 1 FROM t WHERE a = 1 and or b = 2", "`and or`: remove one of them", "or"),
+            ("SELECT pid, FROM processes", "remove the comma before `FROM`", "FROM"),
             ("SELECT * FROM processes WHERE", "write what comes after `WHERE`", ""),
             ("SELECT 'it's'", "end it with `'`; within a text, write a quote twice: `'it''s'`", ""),
             (
