@@ -1012,7 +1012,8 @@ fn what_another_attempt_cannot_change_is_not_tried_again() {
         server.clear_requests();
         let (rows, warnings) = pods(&kubeconfig(folder.path(), &server.url(), trust, "token: t"), &[]);
         assert!(rows.is_empty() && warnings.len() == 1 && warnings[0].contains(part), "{code}: {warnings:?}");
-        assert_eq!(server.requests().len(), 1, "{code}");
+        // After a refusal of all namespaces, the server is asked which ones the user may read.
+        assert_eq!(server.requests().len(), if code == 403 { 2 } else { 1 }, "{code}");
     }
 }
 

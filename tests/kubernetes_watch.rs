@@ -236,7 +236,7 @@ fn a_query_of_a_watched_table_makes_no_call_and_sees_changes() {
             WHERE verb = 'get' AND resource = 'secrets.' AND namespace = 'shop' AND subject_name = 'zoe'";
         for _ in 0..2 {
             until("nobody", async || rows(&watched, sql).await.is_empty()).await;
-            let bind = ["create", "rolebinding", "zoe", "-n", "shop", "--clusterrole=admin", "--user=zoe"];
+            let bind = ["create", "rolebinding", "zoe", "-n", "shop", "--clusterrole=cluster-admin", "--user=zoe"];
             api.kubectl(&bind).expect("a binding");
             until(sql, async || rows(&watched, sql).await == ["zoe"]).await;
             proxy.clear_requests();

@@ -466,13 +466,13 @@ async fn a_query_for_another_platform_says_so() {
     for (sql, expected, help) in [
         (
             "SELECT * FROM registry WHERE key = 'x'",
-            "table `registry` exists on Windows only",
-            "run the query on Windows",
+            "osquery has a table `registry` on Windows only, Indago does not",
+            "search the tables that exist with `indago tables WORD`",
         ),
         (
             "SELECT p.name FROM processes p JOIN Launchd l ON l.path = p.path",
-            "table `launchd` exists on macOS only",
-            "run the query on macOS",
+            "osquery has a table `launchd` on macOS only, Indago does not",
+            "search the tables that exist with `indago tables WORD`",
         ),
     ] {
         let error = engine.query(sql).await.expect_err(sql);

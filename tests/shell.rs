@@ -232,7 +232,7 @@ fn lists_are_for_people_by_default() {
         ran(indago().current_dir(&folder).args(["--store", "capture", "SELECT 1 AS a"]).output().expect("runs"));
     assert_eq!(stored.expect(0).json()[0]["a"], 1);
     let listed = run(&[".tables users"]).expect(0).out;
-    assert!(listed.starts_with("users ") && listed.contains("\nprocesses "), "{listed}");
+    assert!(listed.starts_with("users ") && listed.contains("\nlogged_in_users "), "{listed}");
     let pods = run(&["tables", "kube*pods"]).expect(0).out;
     assert_eq!(pods.lines().count(), 1, "{pods}");
     // A description ends with its sentence.

@@ -127,8 +127,8 @@ fn the_program_reads_what_it_recorded() {
     }
     // Two times of one table, and the present.
     let joined = format!(
-        "SELECT now.username, then.shell FROM users AS now JOIN users FOR SYSTEM_TIME AS OF '{}' AS then USING (username) \
-         WHERE then.shell <> now.shell",
+        "SELECT now.username, earlier.shell FROM users AS now JOIN users FOR SYSTEM_TIME AS OF '{}' AS earlier USING (username) \
+         WHERE earlier.shell <> now.shell",
         times[0]
     );
     assert_eq!(

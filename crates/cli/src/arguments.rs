@@ -51,7 +51,9 @@ impl Arguments {
             return Err(clap::Error::raw(ErrorKind::UnknownArgument, message));
         }
         // A mistyped command, whatever follows it.
-        let is_near = |word: &str| closest(word, commands.get_subcommands().map(clap::Command::get_name)).is_some();
+        let is_near = |word: &str| {
+            !word.starts_with('.') && closest(word, commands.get_subcommands().map(clap::Command::get_name)).is_some()
+        };
         let is_mistyped = word.is_some_and(|word| !word.contains(char::is_whitespace) && is_near(&word));
         if names_a_command || is_mistyped && error.kind() == ErrorKind::InvalidSubcommand {
             return Err(error);

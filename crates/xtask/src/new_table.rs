@@ -202,7 +202,7 @@ mod tests {
         let target = target.ancestors().nth(3).expect("target/debug/deps/test");
         let scratch = target.join("new-table");
         let mut files = BTreeMap::new();
-        let crates = ["crates/table", "crates/table-derive", "crates/net"];
+        let crates = ["crates/table", "crates/table-derive", "crates/net", "crates/iam"];
         let tables = ["tables/host", "tables/containers", "tables/kubernetes", "tables/aws", "tables/git"];
         for package in crates.into_iter().chain(tables) {
             add_files(&root().join(package), &mut files);

@@ -12,21 +12,19 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use futures::stream::{self, BoxStream};
 use futures::{StreamExt, TryStreamExt};
-use object_store::aws::AmazonS3Builder;
-use object_store::azure::MicrosoftAzureBuilder;
-use object_store::gcp::GoogleCloudStorageBuilder;
 use object_store::local::LocalFileSystem;
 use object_store::path::Path;
 use object_store::prefix::PrefixStore;
 use object_store::{
-    ClientOptions, CopyOptions, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta, ObjectStore,
-    ObjectStoreExt, ObjectStoreScheme, PutMode, PutMultipartOptions, PutOptions, PutPayload, PutResult,
+    CopyOptions, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta, ObjectStore, ObjectStoreExt, PutMode,
+    PutMultipartOptions, PutOptions, PutPayload, PutResult,
 };
 use url::Url;
 
 use crate::{Error, Result};
 
 /// Time to connect to an object store.
+#[cfg(feature = "cloud")]
 const CONNECT: Duration = Duration::from_secs(10);
 
 /// The directory in which a local archive's files are written before they get their names.
@@ -37,6 +35,68 @@ const STAGED: &str = ".staged";
 pub(super) struct Place {
     pub(super) location: Arc<str>,
     pub(super) store: Arc<dyn ObjectStore>,
+}
+
+/// The object store of a URL, and the path in it.
+#[cfg(feature = "cloud")]
+fn in_cloud(url: &Url, location: &str, options: &[(String, String)]) -> Result<(Arc<dyn ObjectStore>, Path), String> {
+    use object_store::aws::AmazonS3Builder;
+    use object_store::azure::MicrosoftAzureBuilder;
+    use object_store::gcp::GoogleCloudStorageBuilder;
+    use object_store::{ClientOptions, ObjectStoreScheme};
+
+    let parsed = ObjectStoreScheme::parse(url)
+        .map_err(|_| format!("`{}` is not a kind of object store; use s3, gs, az or abfss", url.scheme()));
+    let (scheme, prefix) = parsed?;
+    let variable = |name: &str| {
+        let given = options.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value.clone());
+        given.or_else(|| std::env::var(name).ok())
+    };
+    let client = ClientOptions::new().with_connect_timeout(CONNECT);
+    // An option of another kind of store is no error: a configuration may have those of several.
+    let store: Result<Arc<dyn ObjectStore>, object_store::Error> = match scheme {
+        ObjectStoreScheme::AmazonS3 => {
+            let endpoint = variable("AWS_ENDPOINT_URL_S3").or_else(|| variable("AWS_ENDPOINT_URL"));
+            let is_plain = endpoint.as_ref().is_some_and(|endpoint| endpoint.starts_with("http://"));
+            let client = client.with_allow_http(is_plain);
+            let mut builder = AmazonS3Builder::from_env().with_url(location).with_client_options(client);
+            for (key, value) in options {
+                if let Ok(key) = key.to_ascii_lowercase().parse() {
+                    builder = builder.with_config(key, value);
+                }
+            }
+            if let Some(endpoint) = endpoint {
+                builder = builder.with_endpoint(endpoint);
+            }
+            builder.build().map(|store| Arc::new(store) as _)
+        }
+        ObjectStoreScheme::GoogleCloudStorage => {
+            let mut builder = GoogleCloudStorageBuilder::from_env().with_url(location).with_client_options(client);
+            for (key, value) in options {
+                if let Ok(key) = key.to_ascii_lowercase().parse() {
+                    builder = builder.with_config(key, value);
+                }
+            }
+            builder.build().map(|store| Arc::new(store) as _)
+        }
+        ObjectStoreScheme::MicrosoftAzure => {
+            let mut builder = MicrosoftAzureBuilder::from_env().with_url(location).with_client_options(client);
+            for (key, value) in options {
+                if let Ok(key) = key.to_ascii_lowercase().parse() {
+                    builder = builder.with_config(key, value);
+                }
+            }
+            builder.build().map(|store| Arc::new(store) as _)
+        }
+        _ => return Err(format!("`{}` is not supported; use s3, gs, az or abfss", url.scheme())),
+    };
+    Ok((store.map_err(|error| error.to_string())?, prefix))
+}
+
+/// No object store: this build has no clients of clouds.
+#[cfg(not(feature = "cloud"))]
+fn in_cloud(url: &Url, _: &str, _: &[(String, String)]) -> Result<(Arc<dyn ObjectStore>, Path), String> {
+    Err(format!("`{}`: this program was built without the feature `cloud`; use a directory", url.scheme()))
 }
 
 impl Place {
@@ -57,52 +117,7 @@ impl Place {
         if !url.username().is_empty() && !matches!(url.scheme(), "abfs" | "abfss") || url.password().is_some() {
             return Err(failed("a URL with a user or password; use the environment variables of the cloud".to_owned()));
         }
-        let parsed = ObjectStoreScheme::parse(&url)
-            .map_err(|_| failed(format!("`{}` is not a kind of object store; use s3, gs, az or abfss", url.scheme())));
-        let (scheme, prefix) = parsed?;
-        let variable = |name: &str| {
-            let given = options.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value.clone());
-            given.or_else(|| std::env::var(name).ok())
-        };
-        let client = ClientOptions::new().with_connect_timeout(CONNECT);
-        // An option of another kind of store is no error: a configuration may have those of several.
-        let store: Result<Arc<dyn ObjectStore>, object_store::Error> = match scheme {
-            ObjectStoreScheme::AmazonS3 => {
-                let endpoint = variable("AWS_ENDPOINT_URL_S3").or_else(|| variable("AWS_ENDPOINT_URL"));
-                let is_plain = endpoint.as_ref().is_some_and(|endpoint| endpoint.starts_with("http://"));
-                let client = client.with_allow_http(is_plain);
-                let mut builder = AmazonS3Builder::from_env().with_url(location).with_client_options(client);
-                for (key, value) in options {
-                    if let Ok(key) = key.to_ascii_lowercase().parse() {
-                        builder = builder.with_config(key, value);
-                    }
-                }
-                if let Some(endpoint) = endpoint {
-                    builder = builder.with_endpoint(endpoint);
-                }
-                builder.build().map(|store| Arc::new(store) as _)
-            }
-            ObjectStoreScheme::GoogleCloudStorage => {
-                let mut builder = GoogleCloudStorageBuilder::from_env().with_url(location).with_client_options(client);
-                for (key, value) in options {
-                    if let Ok(key) = key.to_ascii_lowercase().parse() {
-                        builder = builder.with_config(key, value);
-                    }
-                }
-                builder.build().map(|store| Arc::new(store) as _)
-            }
-            ObjectStoreScheme::MicrosoftAzure => {
-                let mut builder = MicrosoftAzureBuilder::from_env().with_url(location).with_client_options(client);
-                for (key, value) in options {
-                    if let Ok(key) = key.to_ascii_lowercase().parse() {
-                        builder = builder.with_config(key, value);
-                    }
-                }
-                builder.build().map(|store| Arc::new(store) as _)
-            }
-            _ => return Err(failed(format!("`{}` is not supported; use s3, gs, az or abfss", url.scheme()))),
-        };
-        let store = store.map_err(|error| failed(error.to_string()))?;
+        let (store, prefix) = in_cloud(&url, location, options).map_err(failed)?;
         Ok(Place { location: shown, store: Arc::new(PrefixStore::new(store, prefix)) })
     }
 

@@ -103,12 +103,17 @@ async fn operations() -> u64 {
     store.count.load(std::sync::atomic::Ordering::SeqCst)
 }
 
+/// Every third operation, because a debug build takes minutes for all; each with `INDAGO_ALL_OPERATIONS`.
+fn operations_to_stop(all: usize) -> impl Iterator<Item = usize> {
+    (0..all).step_by(if std::env::var_os("INDAGO_ALL_OPERATIONS").is_some() { 1 } else { 3 })
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn killed_at_any_operation_it_loses_and_doubles_nothing_and_leaves_no_orphan() {
     let all = operations().await;
     assert!(all > 100, "{all} operations");
     for fault in [Fault::Killed, Fault::KilledAfter] {
-        for stop in 0..all {
+        for stop in operations_to_stop(all) {
             let what = format!("{fault:?} at operation {stop}");
             let store = memory();
             let (acknowledged, _) = live(Faulty::new(store.clone(), fault, stop), 0).await;
@@ -127,7 +132,7 @@ async fn killed_at_any_operation_it_loses_and_doubles_nothing_and_leaves_no_orph
 async fn one_failure_at_any_operation_is_an_error_that_the_recorder_survives() {
     for fault in [Fault::Once, Fault::LostOnce] {
         let mut failures = 0;
-        for stop in 0..operations().await {
+        for stop in operations_to_stop(operations().await) {
             let store = memory();
             let faulty: Arc<dyn ObjectStore> = Faulty::new(store.clone(), fault, stop);
             let mut next = 0;
