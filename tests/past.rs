@@ -368,7 +368,8 @@ async fn tables_have_times_of_their_own() {
         let of_parameter = "SELECT holder FROM doors FOR SYSTEM_TIME AS OF $at WHERE door = 2";
         assert_eq!(rows(&engine, of_parameter, at).await.concat(), ["ann"]);
         // A time of a table's own wins over that of the query.
-        let both = "SELECT (SELECT count(*) FROM doors), (SELECT count(*) FROM doors FOR SYSTEM_TIME AS OF 3)";
+        let both =
+            "SELECT (SELECT count(*) FROM doors) AS a, (SELECT count(*) FROM doors FOR SYSTEM_TIME AS OF 3) AS b";
         assert_eq!(rows(&engine, both, second(16)).await.concat(), ["3", "1"]);
         // A view keeps `-2 hours`, not the time at which it was created; a view over it can be read at another time only if it
         // has none of its own.

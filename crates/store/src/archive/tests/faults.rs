@@ -104,7 +104,7 @@ async fn operations() -> u64 {
 }
 
 /// Every third operation, because a debug build takes minutes for all; each with `INDAGO_ALL_OPERATIONS`.
-fn operations_to_stop(all: usize) -> impl Iterator<Item = usize> {
+fn operations_to_stop(all: u64) -> impl Iterator<Item = u64> {
     (0..all).step_by(if std::env::var_os("INDAGO_ALL_OPERATIONS").is_some() { 1 } else { 3 })
 }
 
