@@ -9,7 +9,8 @@ use anyhow::Result;
 use crate::hermetic::{self, Needs};
 use crate::{cargo, docs, root};
 
-const TESTS: &[&str] = &["test", "--workspace", "--lib", "--bins", "--tests"];
+/// A failure does not stop the tests after it: one run shows every failure.
+const TESTS: &[&str] = &["test", "--workspace", "--no-fail-fast", "--lib", "--bins", "--tests"];
 
 fn run_part(what: &str, arguments: &[&str]) -> Result<()> {
     crate::run(what, cargo().args(arguments))
