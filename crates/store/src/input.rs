@@ -7,12 +7,13 @@ use std::io::{self, BufReader, Read};
 use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use indago_table::{Environment, Error, Meter, Result, Sys};
 use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt};
+use parking_lot::Mutex;
 use parquet::errors::{ParquetError, Result as ParquetResult};
 use parquet::file::reader::{ChunkReader, Length};
 use tokio::runtime::Handle;
@@ -75,14 +76,14 @@ pub(crate) struct Object {
     pub(crate) runtime: Handle,
     /// Parts that were read ahead, by their position.
     ahead: Mutex<Vec<(u64, Bytes)>>,
-    /// Why the object store could not be read. The Parquet reader's own error does not tell it from damage.
+    /// Why the object store could not be read. The Parquet reader's own error does not distinguish this from damage.
     failure: Mutex<Option<object_store::Error>>,
 }
 
 impl Object {
     /// The bytes from a position on that were read ahead.
     fn ahead(&self, start: u64) -> Option<Bytes> {
-        let ahead = self.ahead.lock().unwrap_or_else(PoisonError::into_inner);
+        let ahead = self.ahead.lock();
         let rest = |(from, bytes): &(u64, Bytes)| {
             let at = usize::try_from(start.checked_sub(*from)?).ok()?;
             (at < bytes.len()).then(|| bytes.slice(at..))
@@ -96,7 +97,7 @@ impl Object {
 
     fn failed(&self, error: object_store::Error) -> io::Error {
         let message = io::Error::other(error.to_string());
-        self.failure.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
+        self.failure.lock().get_or_insert(error);
         message
     }
 
@@ -149,14 +150,14 @@ impl Input {
         self.meter.add_bytes(read.iter().map(|bytes| bytes.len() as u64).sum());
         self.meter.add_calls(1);
         let parts = ranges.iter().map(|range| range.start).zip(read).collect();
-        *object.ahead.lock().unwrap_or_else(PoisonError::into_inner) = parts;
+        *object.ahead.lock() = parts;
         Ok(())
     }
 
     /// Why the object store could not be read, if that is the cause of an error.
     pub(crate) fn failure(&self) -> Option<object_store::Error> {
         let Source::Object(object) = &self.source else { return None };
-        object.failure.lock().unwrap_or_else(PoisonError::into_inner).take()
+        object.failure.lock().take()
     }
 
     /// Opens a regular file.
@@ -187,7 +188,7 @@ impl Input {
             }
             Source::Object(object) => {
                 let left = self.length.saturating_sub(position);
-                // A reader of a page's header wants more than it needs.
+                // The reader of a page header requests more than it needs.
                 let bytes = match object.ahead(position) {
                     Some(bytes) => bytes,
                     None => object.read(position, left.min(buffer.len() as u64), &self.meter)?,

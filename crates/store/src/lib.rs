@@ -8,6 +8,7 @@
 
 mod archive;
 mod capture;
+mod conditions;
 mod diff;
 mod files;
 mod input;

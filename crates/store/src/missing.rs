@@ -174,16 +174,13 @@ pub(crate) fn parse(table: &str, text: &str) -> Option<Vec<Missing>> {
         Some(Missing {
             slice: text("slice")?,
             // Captures of earlier versions do not have it.
-            known: entry.get("known").and_then(|known| serde_json::from_value(known.clone()).ok()).unwrap_or_default(),
+            known: serde_json::from_value(entry["known"].clone()).unwrap_or_default(),
             completeness: match entry.get("failed")?.as_bool()? {
                 true => Completeness::Failed,
                 false => Completeness::Partial,
             },
             // Captures of earlier versions do not have it.
-            columns: entry
-                .get("columns")
-                .and_then(|columns| serde_json::from_value(columns.clone()).ok())
-                .unwrap_or_default(),
+            columns: serde_json::from_value(entry["columns"].clone()).unwrap_or_default(),
             warning: Warning {
                 table: table.to_owned(),
                 origin: text("origin")?,

@@ -5,7 +5,6 @@ use std::fmt;
 use std::num::NonZero;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::thread;
 
 use arrow_array::cast::AsArray;
@@ -21,6 +20,7 @@ use indago_table::{
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder};
 
+use crate::conditions::Conditions;
 use crate::input::{Contents, Input};
 use crate::missing::{CapturedKeys, Missing};
 use crate::prune::Pruning;
@@ -46,13 +46,9 @@ struct Stored {
     captured_keys: Option<(Arc<CapturedKeys>, usize)>,
     /// Hidden key columns.
     parameters: Vec<(usize, String)>,
-    /// All columns of the table, and those to read: the wanted columns and the columns of conditions.
+    /// All columns of the table.
     whole: SchemaRef,
-    schema: SchemaRef,
-    /// The conditions, with the positions of their columns in `schema`.
-    filters: Vec<(Arc<dyn RowFilter>, Vec<usize>)>,
-    /// The positions of the wanted columns in `schema`.
-    wanted: Vec<usize>,
+    conditions: Conditions,
     context: ScanContext,
 }
 
@@ -68,12 +64,8 @@ impl Stored {
     fn new(stored: &StoredTable, context: &ScanContext, label: String) -> Result<Self> {
         let spec = &stored.spec;
         let whole = spec.schema();
-        let mut columns = context.columns.to_vec();
-        columns.extend(context.filters.iter().flat_map(|filter| filter.columns()));
-        columns.sort_unstable();
-        columns.dedup();
-        let positions = |of: &[usize]| of.iter().filter_map(|column| columns.binary_search(column).ok()).collect();
-        let schema = whole.project(&columns).map_err(|error| malformed(&stored.contents, &error))?;
+        let conditions = Conditions::new(&whole, context, Vec::new());
+        let conditions = conditions.map_err(|error| malformed(&stored.contents, &error))?;
         Ok(Stored {
             table: spec.name.to_string(),
             contents: stored.contents.clone(),
@@ -85,20 +77,18 @@ impl Stored {
                 .as_ref()
                 .and_then(|keys| Some((keys.clone(), spec.column(&keys.column)?))),
             parameters: stored.parameters.iter().map(|at| (*at, spec.columns[*at].name.to_string())).collect(),
-            filters: context.filters.iter().map(|filter| (filter.clone(), positions(filter.columns()))).collect(),
-            wanted: positions(&context.columns),
             whole,
-            schema: Arc::new(schema),
+            conditions,
             context: context.clone(),
         })
     }
 
     /// Finds the parts of the file, as slices with the label of this one: to a reader they are one slice.
     fn find(self: Arc<Self>, found: &mut dyn FnMut(Slice) -> bool) -> Result<()> {
-        let Stored { table, contents, missing, context, schema, .. } = &*self;
+        let Stored { table, contents, missing, context, conditions, .. } = &*self;
         for (at, missing) in missing.iter().enumerate() {
             // A join reads the table once per batch of keys; report the missing data once.
-            if missing.is_of(schema.fields().iter().map(|field| field.name().as_str()))
+            if missing.is_of(conditions.schema.fields().iter().map(|field| field.name().as_str()))
                 && context.query.is_first(&format!("what {contents} lacks as {table}: {at}"))
             {
                 missing.tell_slice(table, &context.query);
@@ -203,7 +193,7 @@ impl Stored {
 
     /// Reads some row groups.
     fn read(&self, opened: Opened, groups: Vec<usize>, keys: &mut [Keys], sink: &mut dyn Sink) -> Result<()> {
-        let Stored { contents, schema, context, .. } = self;
+        let Stored { contents, conditions, context, .. } = self;
         let selected = opened.indexed.filter(|_| keys.is_empty()).and_then(|indexed| {
             let pruning = Pruning { file: &indexed, table: &self.whole, filters: &context.filters };
             pruning.rows(&groups).map(|rows| (indexed, rows))
@@ -215,11 +205,12 @@ impl Stored {
             None => builder(opened.metadata),
         };
         let in_file = builder.schema().clone();
-        let names = schema.fields().iter().map(|field| field.name()).chain(keys.iter().map(|keys| &keys.column));
+        let wanted = conditions.schema.fields().iter().map(|field| field.name());
+        let names = wanted.chain(keys.iter().map(|keys| &keys.column));
         let mask =
             ProjectionMask::roots(builder.parquet_schema(), names.filter_map(|name| in_file.index_of(name).ok()));
         let mut builder = builder.with_row_groups(groups).with_projection(mask).with_batch_size(context.batch_size);
-        if let Some(limit) = context.limit.filter(|_| keys.is_empty() && self.filters.is_empty()) {
+        if let Some(limit) = context.limit.filter(|_| keys.is_empty() && conditions.filters.is_empty()) {
             builder = builder.with_limit(limit);
         }
         for batch in builder.build().map_err(|error| self.failed(&error))? {
@@ -230,7 +221,7 @@ impl Stored {
             if !keys.is_empty() {
                 batch = with_keys(&batch, keys).map_err(|error| malformed(contents, &error))?;
             }
-            let batch = self.met(self.batch(&batch)?)?;
+            let batch = conditions.met(self.batch(&batch)?, context, |error| malformed(contents, &error))?;
             context.meter.add_rows(batch.num_rows() as u64);
             let is_wanted = batch.num_rows() == 0 || sink.blocking_send(batch);
             if !is_wanted || context.is_satisfied() {
@@ -241,23 +232,9 @@ impl Stored {
         Ok(())
     }
 
-    /// The rows that meet the conditions, up to the limit, with the wanted columns.
-    fn met(&self, mut batch: RecordBatch) -> Result<RecordBatch> {
-        let failed = |error: ArrowError| malformed(&self.contents, &error);
-        for (filter, columns) in &self.filters {
-            let mask = filter.keep(&batch.project(columns).map_err(failed)?)?;
-            batch = filter_record_batch(&batch, &mask).map_err(failed)?;
-        }
-        if let Some(limit) = self.context.limit {
-            let given = self.context.given.fetch_add(batch.num_rows(), Ordering::Relaxed);
-            batch = batch.slice(0, limit.saturating_sub(given).min(batch.num_rows()));
-        }
-        batch.project(&self.wanted).map_err(failed)
-    }
-
     /// Rows of the file as rows of the table.
     fn batch(&self, batch: &RecordBatch) -> Result<RecordBatch> {
-        let Stored { table, contents, schema, captured_at, context, .. } = self;
+        let Stored { table, contents, conditions: Conditions { schema, .. }, captured_at, context, .. } = self;
         let arrays = schema.fields().iter().map(|field| match batch.column_by_name(field.name()) {
             Some(array) => as_stored(array, field.data_type(), |message, count| {
                 let warning = Warning {
@@ -317,7 +294,8 @@ struct Keys {
     unseen: HashSet<String>,
 }
 
-fn text(key: &Scalar) -> Option<String> {
+/// A key as the text that a column of this key has.
+pub(crate) fn text(key: &Scalar) -> Option<String> {
     match key {
         Scalar::Text(text) => Some(text.clone()),
         Scalar::Integer(number) => Some(number.to_string()),

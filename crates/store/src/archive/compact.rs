@@ -27,7 +27,6 @@ use tokio::runtime::Handle;
 use super::columns::{ROW_ID, VALID_FROM, VALID_TO};
 use super::file::{DataFile, Encoder, Layout, Role};
 use super::log::{Action, Add, Log, Remove, State, milliseconds};
-use super::place::remove_staged;
 use super::read::{self, Ends, Wanted};
 use super::write::blocking;
 use super::{End, Read, Span, Writer};
@@ -38,11 +37,11 @@ use crate::{Error, Result};
 const READINGS: usize = 8;
 /// The most files that are merged at once.
 const AT_ONCE: usize = 64;
-/// Bytes of a file, about.
+/// Approximate bytes of a file.
 const TARGET: usize = 32 << 20;
 /// Files that are written at the same time.
 const OUTPUTS: usize = 8;
-/// How long a log entry stays at least: longer than a state is used without a look at the checkpoints.
+/// The shortest time that a log entry stays: longer than a state is used without a check of the checkpoints.
 const LOG_GRACE: Duration = Duration::from_secs(3600);
 /// Rows of a batch.
 const BATCH: usize = 1024;
@@ -91,8 +90,9 @@ impl Writer {
         let mut all = Compacted::default();
         let mut damaged = HashSet::new();
         while let Some(state) = self.log.state().await? {
-            let own = state.files.values().filter(|file| file.writer == self.name && !damaged.contains(&file.add.path));
-            let Some(inputs) = inputs(own.cloned().collect(), now) else { break };
+            let is_own = |file: &&Arc<DataFile>| file.writer == self.name && !damaged.contains(&file.add.path);
+            let own = state.contents.files.values().filter(is_own).cloned();
+            let Some(inputs) = inputs(own.collect(), now) else { break };
             match self.merge(&state, &inputs, &damaged, now).await? {
                 Merged::Damaged(path) => drop(damaged.insert(path)),
                 Merged::Replaced(one) => {
@@ -114,9 +114,9 @@ impl Writer {
         damaged: &HashSet<String>,
         now: Timestamp,
     ) -> Result<Merged> {
-        let mut own: Vec<Arc<DataFile>> =
-            state.files.values().filter(|file| file.writer == self.name).cloned().collect();
-        own.retain(|file| file.ends > 0 && !damaged.contains(&file.add.path));
+        let has_ends =
+            |file: &&Arc<DataFile>| file.writer == self.name && file.ends > 0 && !damaged.contains(&file.add.path);
+        let own: Vec<Arc<DataFile>> = state.contents.files.values().filter(has_ends).cloned().collect();
         let read = Read::new(Span::Between { from: None, to: None }, Vec::new());
         let scan = Arc::new(read::Scan::new(self.log.clone(), state.clone(), read, Wanted::Open));
         if let Some(path) = scan.load_ends(&own).await? {
@@ -131,7 +131,7 @@ impl Writer {
             carried.extend(ends.map(|end| ((end.row_id, end.valid_from.0), *end)));
         }
         let may_be_open = |file: &&Arc<DataFile>| file.writer == self.name && file.role != Role::Sealed;
-        let is_complete = state.files.values().filter(may_be_open).all(|file| is_input(file));
+        let is_complete = state.contents.files.values().filter(may_be_open).all(|file| is_input(file));
         let merge = Merge {
             log: self.log.clone(),
             layout: self.layout.clone(),
@@ -145,7 +145,7 @@ impl Writer {
             adds: Vec::new(),
             folded: 0,
         };
-        let (adds, folded) = match blocking(move || merge.guarded()).await? {
+        let (adds, folded) = match blocking(move || merge.run()).await? {
             Ok(done) => done,
             Err(Failure::Damaged(path)) => return Ok(Merged::Damaged(path)),
             Err(Failure::Failed(error)) => return Err(error),
@@ -160,7 +160,7 @@ impl Writer {
         let mut is_current = false;
         let commit = self.commit("OPTIMIZE", None, |state| {
             // Another program may have removed an input.
-            is_current = inputs.iter().all(|file| state.files.contains_key(&file.add.path));
+            is_current = inputs.iter().all(|file| state.contents.files.contains_key(&file.add.path));
             Ok(if is_current { actions.clone() } else { Vec::new() })
         });
         commit.await?;
@@ -170,15 +170,13 @@ impl Writer {
         })
     }
 
-    /// Removes what is older or more than is to be kept, deletes files that no version of the table needs any more, and
-    /// deletes the log's old entries.
+    /// Removes versions beyond the retention from the table, then deletes unused files and old log entries.
     pub async fn retain(&mut self, keep: &Retention, now: Timestamp) -> Result<Retained> {
-        let mut retained = Retained::default();
         let at = milliseconds(SystemTime::now());
         let name = self.name.clone();
         let (mut removed, mut bytes) = (0, 0);
         let commit = self.commit("DELETE", None, |state| {
-            let own = state.files.values().filter(|file| file.writer == name);
+            let own = state.contents.files.values().filter(|file| file.writer == name);
             let mut left: u64 = own.clone().map(|file| file.add.size).sum();
             let mut sealed: Vec<&Arc<DataFile>> = own.filter(|file| file.role == Role::Sealed).collect();
             sealed.sort_by_key(|file| file.to.map(|(_, greatest)| greatest));
@@ -200,24 +198,24 @@ impl Writer {
             Ok(actions)
         });
         commit.await?;
-        (retained.removed, retained.bytes) = (removed, bytes);
         self.log.write_checkpoint().await?;
         let older_than = SystemTime::now().checked_sub(keep.grace).unwrap_or(SystemTime::UNIX_EPOCH);
         let entries_before = SystemTime::now().checked_sub(keep.grace.max(LOG_GRACE)).unwrap_or(SystemTime::UNIX_EPOCH);
-        retained.deleted = clean(&self.log, None, older_than).await? + self.log.clean(entries_before).await?;
-        remove_staged(&self.log.place.location);
-        Ok(retained)
+        let deleted = clean(&self.log, None, older_than).await? + self.log.clean(entries_before).await?;
+        self.log.place.remove_staged();
+        Ok(Retained { removed, bytes, deleted })
     }
 }
 
-/// Deletes the files that are not part of the table, and that neither were written nor removed after a time. In one
-/// writer's partition only, and there without regard to the time, if there can be no other such writer.
+/// Deletes files that are not part of the table, if they were removed from it, or written without ever being part of it,
+/// before a time. With `only`, deletes in that writer's partition only; there, files that were never part of the table
+/// are deleted whatever their age, because no other writer can add them.
 pub(super) async fn clean(log: &Log, only: Option<&Path>, older_than: SystemTime) -> Result<usize> {
     let objects = log.place.list(only.unwrap_or(&log.root)).await?;
     // The state is newer than the list: a file of the list that is not in it is not about to be added.
     let Some(state) = log.state().await? else { return Ok(0) };
-    let used: HashSet<Path> = state.files.keys().map(|path| log.path(path)).collect();
-    let removed: HashMap<Path, i64> = state.removed.iter().map(|(path, at)| (log.path(path), *at)).collect();
+    let used: HashSet<Path> = state.contents.files.keys().map(|path| log.path(path)).collect();
+    let removed: HashMap<Path, i64> = state.contents.removed.iter().map(|(path, at)| (log.path(path), *at)).collect();
     let mut deleted = 0;
     for object in objects {
         let is_data = object.location.filename().is_some_and(|name| name.ends_with(".parquet"))
@@ -307,17 +305,13 @@ struct Merge {
 }
 
 impl Merge {
-    fn guarded(mut self) -> Result<(Vec<Add>, u64), Failure> {
-        self.run()?;
-        Ok((self.adds, self.folded))
-    }
-
     fn failed(&self, error: impl ToString) -> Failure {
         let path = self.log.place.shown(&self.log.root);
         Failure::Failed(Error::Archive { path, why: format!("cannot compact: {}", error.to_string()) })
     }
 
-    fn run(&mut self) -> Result<(), Failure> {
+    /// Returns the files that were written, and the number of folded ends.
+    fn run(mut self) -> Result<(Vec<Add>, u64), Failure> {
         let converter = self.layout.sorter().map_err(|error| self.failed(error))?;
         let mut sources = Vec::with_capacity(self.inputs.len());
         // The batches that the next rows are in, and the position of each source's own.
@@ -360,7 +354,7 @@ impl Merge {
         }
         let mut carried: Vec<End> = self.carried.drain().map(|(_, end)| end).collect();
         if self.is_complete {
-            // Ends of versions that are not there.
+            // Ends of versions that do not exist.
             carried.clear();
         }
         if !carried.is_empty() && !self.outputs.contains_key(&None) {
@@ -371,7 +365,7 @@ impl Merge {
             let ends: &[End] = if window.is_none() { &carried } else { &[] };
             self.finish(window, encoder, ends)?;
         }
-        Ok(())
+        Ok((self.adds, self.folded))
     }
 
     /// Writes some rows to the files that they belong to.

@@ -3,7 +3,6 @@
 //! Versions are sorted by the table's identity and by time, in row groups and pages that are small enough for a query
 //! of one row's history to read few of them. Ends follow in a row group of their own.
 
-use std::cmp::Ordering;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, OnceLock};
 use std::time::SystemTime;
@@ -112,11 +111,11 @@ impl DataFile {
         name.rsplit('-').next().filter(|text| text.len() == 64)
     }
 
-    /// Whether a filter may keep rows of it, by the statistics in the log.
-    pub(super) fn may_keep(&self, filter: &dyn RowFilter, table: &SchemaRef, columns: &Columns) -> bool {
-        let Some(stats) = self.add.stats.as_deref().and_then(|text| serde_json::from_str::<Value>(text).ok()) else {
-            return true;
-        };
+    /// Whether filters may keep rows of it, by the statistics in the log.
+    pub(super) fn may_keep(&self, filters: &[Arc<dyn RowFilter>], table: &SchemaRef, columns: &Columns) -> bool {
+        // The statistics are parsed only for filters.
+        let stats = if filters.is_empty() { None } else { self.add.stats.as_deref() };
+        let Some(stats) = stats.and_then(|text| serde_json::from_str::<Value>(text).ok()) else { return true };
         let of_column = |position: usize| -> Option<ColumnStatistics> {
             let wanted = table.fields().get(position)?;
             let mut all = columns.all(wanted.name());
@@ -133,9 +132,11 @@ impl DataFile {
                 nulls: [nulls].into_iter().collect(),
             })
         };
-        let statistics = filter.columns().iter().map(|position| of_column(*position)).collect();
-        let kept = filter.may_keep(&RowGroups { rows: vec![self.rows], columns: statistics });
-        kept.is_none_or(|kept| kept.first().copied().unwrap_or(true))
+        filters.iter().all(|filter| {
+            let statistics = filter.columns().iter().map(|position| of_column(*position)).collect();
+            let kept = filter.may_keep(&RowGroups { rows: vec![self.rows], columns: statistics });
+            kept.is_none_or(|kept| kept.first().copied().unwrap_or(true))
+        })
     }
 }
 
@@ -285,7 +286,7 @@ impl Encoder {
         self.writer.write(batch)
     }
 
-    /// Bytes so far, about.
+    /// Approximate bytes so far.
     pub(super) fn size(&self) -> usize {
         self.writer.bytes_written() + self.writer.in_progress_size()
     }
@@ -318,7 +319,7 @@ impl Encoder {
         let name = ROLES.iter().find(|(known, _)| *known == role).map_or("", |(_, name)| *name);
         let mut tags = BTreeMap::from([(KIND.to_owned(), name.to_owned())]);
         tags.extend([(OPEN.to_owned(), open.to_string()), (ENDS.to_owned(), ends.len().to_string())]);
-        // The SHA-256 is the evidence; the rest of the name makes files of equal rows two files.
+        // The SHA-256 is the evidence. The random number gives files with equal rows different names.
         let path = format!(
             "{WRITER}={}/{name}-{:016x}-{}.parquet",
             as_directory(&layout.writer),
@@ -447,7 +448,7 @@ pub(super) fn sorted(layout: &Layout, batches: &[RecordBatch]) -> Result<RecordB
 
 /// Compares times for a span: the time that an end states, or never.
 pub(super) fn is_later(end: Option<i64>, than: i64) -> bool {
-    end.is_none_or(|end| end.cmp(&than) == Ordering::Greater)
+    end.is_none_or(|end| end > than)
 }
 
 /// The times that the rows of a file may have lived in.

@@ -5,7 +5,6 @@
 //! it.
 
 use std::collections::{BTreeMap, HashMap};
-use std::io::BufReader;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -24,7 +23,9 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use super::columns::Columns;
+use super::file::DataFile;
 use super::place::{Place, as_directory};
+use super::read::guarded;
 use crate::{Error, Result};
 
 /// The version of the archive's own rules, in the table's configuration.
@@ -151,14 +152,20 @@ pub(super) struct State {
     pub(super) entry: String,
     pub(super) metadata: Arc<Metadata>,
     pub(super) columns: Arc<Columns>,
-    pub(super) files: BTreeMap<String, Arc<super::file::DataFile>>,
+    pub(super) contents: Contents,
+    checked: Checked,
+}
+
+/// The files, commits and checkpoints that entries lead to.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Contents {
+    pub(super) files: BTreeMap<String, Arc<DataFile>>,
     /// Files that were removed, and when, in milliseconds since 1970.
     pub(super) removed: BTreeMap<String, i64>,
     /// The last commit of each writer: its session and number.
     pub(super) last: HashMap<String, (String, u64)>,
     /// The newest checkpoint: its version and SHA-256.
     pub(super) checkpoint: Option<(u64, String)>,
-    checked: Checked,
 }
 
 /// When a state was compared with the checkpoints. A suspended machine stops the first clock, and people set the
@@ -180,10 +187,7 @@ impl Checked {
 #[derive(Default)]
 struct Partial {
     metadata: Option<Metadata>,
-    files: BTreeMap<String, Arc<super::file::DataFile>>,
-    removed: BTreeMap<String, i64>,
-    last: HashMap<String, (String, u64)>,
-    checkpoint: Option<(u64, String)>,
+    contents: Contents,
 }
 
 /// A Delta table of an archive.
@@ -254,7 +258,7 @@ impl Log {
         match known {
             Some(state) if !state.checked.is_recent() => {
                 // Entries that were cleaned up look like entries that do not exist yet.
-                if self.newest_checkpoint().await?.is_some_and(|(version, _)| version > state.version) {
+                if self.newest_checkpoint().await?.is_some_and(|version| version > state.version) {
                     *known = None;
                     return Box::pin(self.refresh(known)).await;
                 }
@@ -306,7 +310,7 @@ impl Log {
             }
             let version = state.map_or(0, |state| state.version + 1);
             origin.previous = state.map(|state| state.entry.clone()).unwrap_or_default();
-            origin.checkpoint = state.and_then(|state| state.checkpoint.clone());
+            origin.checkpoint = state.and_then(|state| state.contents.checkpoint.clone());
             let info = CommitInfo {
                 timestamp: milliseconds(SystemTime::now()),
                 operation: operation.to_owned(),
@@ -333,36 +337,35 @@ impl Log {
     }
 
     /// The version that `_last_checkpoint` names.
-    async fn newest_checkpoint(&self) -> Result<Option<(u64, Bytes)>> {
+    async fn newest_checkpoint(&self) -> Result<Option<u64>> {
         let Some(bytes) = self.place.get(&self.last_checkpoint(), 1 << 20).await? else { return Ok(None) };
         let value: Value =
             serde_json::from_slice(&bytes).map_err(|error| self.broken(&self.last_checkpoint(), error))?;
-        let Some(version) = value["version"].as_u64() else {
-            return Err(self.broken(&self.last_checkpoint(), "it has no version"));
-        };
-        Ok(Some((version, bytes)))
+        let version = value["version"].as_u64();
+        version.map(Some).ok_or_else(|| self.broken(&self.last_checkpoint(), "it has no version"))
     }
 
     /// Reads the newest checkpoint, and returns its version and the SHA-256 of that version's entry.
     async fn load_checkpoint(&self, partial: &mut Partial) -> Result<Option<(u64, String)>> {
-        let Some((version, _)) = self.newest_checkpoint().await? else { return Ok(None) };
+        let Some(version) = self.newest_checkpoint().await? else { return Ok(None) };
         let path = self.checkpoint(version);
         let Some(bytes) = self.place.get(&path, LARGEST).await? else {
             return Err(self.broken(&path, "the checkpoint is missing"));
         };
-        partial.checkpoint = Some((version, sha256(&bytes)));
+        partial.contents.checkpoint = Some((version, sha256(&bytes)));
         let (actions, entry, last) = read_checkpoint(bytes).map_err(|why| self.broken(&path, why))?;
         partial.apply(self, actions)?;
-        partial.last = last;
+        partial.contents.last = last;
         Ok(Some((version, entry)))
     }
 
-    /// Writes a checkpoint if there are enough versions since the last. Returns the state with it.
+    /// Writes a checkpoint if there are enough versions since the last one.
     pub(super) async fn write_checkpoint(&self) -> Result<()> {
         let mut known = self.state.lock().await;
         self.refresh(&mut known).await?;
         let Some(state) = known.as_mut() else { return Ok(()) };
-        if state.version < state.checkpoint.as_ref().map_or(0, |(version, _)| *version) + CHECKPOINT_EVERY {
+        let last = state.contents.checkpoint.as_ref().map_or(0, |(version, _)| *version);
+        if state.version < last + CHECKPOINT_EVERY {
             return Ok(());
         }
         let path = self.checkpoint(state.version);
@@ -375,19 +378,18 @@ impl Log {
         };
         let hint = serde_json::json!({ "version": state.version, "size": actions, "sizeInBytes": size });
         self.place.put(&self.last_checkpoint(), hint.to_string().into()).await?;
-        Arc::make_mut(state).checkpoint = Some((state.version, hash));
+        Arc::make_mut(state).contents.checkpoint = Some((state.version, hash));
         Ok(())
     }
 
     /// Deletes the entries and checkpoints before the newest checkpoint that are older than a time, from the oldest on.
     pub(super) async fn clean(&self, older_than: SystemTime) -> Result<usize> {
-        let Some((newest, _)) = self.newest_checkpoint().await? else { return Ok(0) };
+        let Some(newest) = self.newest_checkpoint().await? else { return Ok(0) };
         let mut objects = self.place.list(&self.path("_delta_log")).await?;
         objects.sort_by(|a, b| a.location.cmp(&b.location));
         let mut deleted = 0;
         for object in objects {
-            let name = object.location.filename().unwrap_or_default();
-            let Some(version) = name.get(..20).and_then(|digits| digits.parse::<u64>().ok()) else { continue };
+            let Some((version, _)) = versioned(&object.location) else { continue };
             if version >= newest {
                 continue;
             }
@@ -403,11 +405,8 @@ impl Log {
 
 impl Partial {
     fn apply(&mut self, log: &Log, actions: Vec<Action>) -> Result<()> {
-        for action in actions {
-            let Partial { metadata, files, removed, last, checkpoint } = self;
-            if let Some(new) = apply(log, action, files, removed, last, checkpoint)? {
-                *metadata = Some(new);
-            }
+        if let Some(metadata) = self.contents.apply(log, actions)? {
+            self.metadata = Some(metadata);
         }
         Ok(())
     }
@@ -419,10 +418,7 @@ impl Partial {
             entry,
             columns: Arc::new(Columns::parse(&metadata.schema_string).map_err(|why| log.broken(&log.root, why))?),
             metadata: Arc::new(metadata),
-            files: self.files,
-            removed: self.removed,
-            last: self.last,
-            checkpoint: self.checkpoint,
+            contents: self.contents,
             checked: Checked::now(),
         })
     }
@@ -430,63 +426,60 @@ impl Partial {
 
 impl State {
     fn apply(&mut self, log: &Log, version: u64, entry: String, actions: Vec<Action>) -> Result<()> {
-        for action in actions {
-            let new = apply(log, action, &mut self.files, &mut self.removed, &mut self.last, &mut self.checkpoint)?;
-            if let Some(metadata) = new {
-                let columns =
-                    Columns::parse(&metadata.schema_string).map_err(|why| log.broken(&log.entry(version), why))?;
-                (self.columns, self.metadata) = (Arc::new(columns), Arc::new(metadata));
-            }
+        if let Some(metadata) = self.contents.apply(log, actions)? {
+            let columns = Columns::parse(&metadata.schema_string);
+            let columns = columns.map_err(|why| log.broken(&log.entry(version), why))?;
+            (self.columns, self.metadata) = (Arc::new(columns), Arc::new(metadata));
         }
         (self.version, self.entry) = (version, entry);
         Ok(())
     }
 }
 
-fn apply(
-    log: &Log,
-    action: Action,
-    files: &mut BTreeMap<String, Arc<super::file::DataFile>>,
-    removed: &mut BTreeMap<String, i64>,
-    last: &mut HashMap<String, (String, u64)>,
-    checkpoint: &mut Option<(u64, String)>,
-) -> Result<Option<Metadata>> {
-    if let Some(add) = action.add {
-        removed.remove(&add.path);
-        files.insert(add.path.clone(), Arc::new(super::file::DataFile::new(add)));
-    }
-    if let Some(remove) = action.remove {
-        files.remove(&remove.path);
-        removed.insert(remove.path, remove.deletion_timestamp.unwrap_or(0));
-    }
-    if let Some(origin) = action.commit_info.and_then(|info| info.indago) {
-        if origin.checkpoint.as_ref().map(|(version, _)| version) > checkpoint.as_ref().map(|(version, _)| version) {
-            *checkpoint = origin.checkpoint;
+impl Contents {
+    /// Applies the actions of an entry or a checkpoint. Returns their metadata, if they have some.
+    fn apply(&mut self, log: &Log, actions: Vec<Action>) -> Result<Option<Metadata>> {
+        let mut metadata = None;
+        for action in actions {
+            if let Some(add) = action.add {
+                self.removed.remove(&add.path);
+                self.files.insert(add.path.clone(), Arc::new(DataFile::new(add)));
+            }
+            if let Some(remove) = action.remove {
+                self.files.remove(&remove.path);
+                self.removed.insert(remove.path, remove.deletion_timestamp.unwrap_or(0));
+            }
+            if let Some(origin) = action.commit_info.and_then(|info| info.indago) {
+                let version = |checkpoint: &Option<(u64, String)>| checkpoint.as_ref().map(|(version, _)| *version);
+                if version(&origin.checkpoint) > version(&self.checkpoint) {
+                    self.checkpoint = origin.checkpoint;
+                }
+                self.last.insert(origin.writer, (origin.session, origin.sequence));
+            }
+            if let Some(protocol) = action.protocol {
+                protocol.check(log)?;
+            }
+            if let Some(new) = action.meta_data {
+                new.check(log)?;
+                metadata = Some(new);
+            }
         }
-        last.insert(origin.writer, (origin.session, origin.sequence));
+        Ok(metadata)
     }
-    if let Some(protocol) = action.protocol
-        && (protocol.min_reader_version > PROTOCOL.min_reader_version
-            || protocol.min_writer_version > PROTOCOL.min_writer_version)
-    {
-        let Protocol { min_reader_version: reader, min_writer_version: writer } = protocol;
+}
+
+impl Protocol {
+    fn check(&self, log: &Log) -> Result<()> {
+        let Protocol { min_reader_version: reader, min_writer_version: writer } = self;
+        if *reader <= PROTOCOL.min_reader_version && *writer <= PROTOCOL.min_writer_version {
+            return Ok(());
+        }
         let why = format!(
             "another program raised the Delta protocol of this table to reader {reader} and writer {writer}; restore \
              the table, or record to a new directory"
         );
-        return Err(log.broken(&log.root, why));
+        Err(log.broken(&log.root, why))
     }
-    if let Some(metadata) = &action.meta_data {
-        let format = metadata.configuration.get(FORMAT_KEY).and_then(|text| text.parse::<u32>().ok());
-        match format {
-            Some(found) if found > FORMAT => {
-                return Err(Error::Newer { path: log.place.shown(&log.root), found, known: FORMAT });
-            }
-            Some(_) => {}
-            None => return Err(log.broken(&log.root, "a Delta table that Indago did not record")),
-        }
-    }
-    Ok(action.meta_data)
 }
 
 impl Metadata {
@@ -509,6 +502,22 @@ impl Metadata {
             created_time: Some(milliseconds(SystemTime::now())),
         }
     }
+
+    fn check(&self, log: &Log) -> Result<()> {
+        match self.configuration.get(FORMAT_KEY).and_then(|text| text.parse::<u32>().ok()) {
+            Some(found) if found > FORMAT => {
+                Err(Error::Newer { path: log.place.shown(&log.root), found, known: FORMAT })
+            }
+            Some(_) => Ok(()),
+            None => Err(log.broken(&log.root, "a Delta table that Indago did not record")),
+        }
+    }
+}
+
+/// The version in the name of a log entry or checkpoint, and the rest of the name.
+pub(super) fn versioned(path: &Path) -> Option<(u64, &str)> {
+    let (digits, rest) = path.filename()?.split_at_checked(20)?;
+    Some((digits.parse().ok()?, rest))
 }
 
 /// A random UUID.
@@ -579,16 +588,16 @@ fn checkpoint(state: &State) -> Result<(Vec<u8>, usize), String> {
     let expired = milliseconds(SystemTime::now()) - TOMBSTONES;
     let protocol = Action { protocol: Some(PROTOCOL), ..Action::default() };
     let metadata = Action { meta_data: Some((*state.metadata).clone()), ..Action::default() };
-    let adds = state.files.values().map(|file| {
+    let adds = state.contents.files.values().map(|file| {
         let add = Add { data_change: false, ..file.add.clone() };
         Action { add: Some(add), ..Action::default() }
     });
-    let removes = state.removed.iter().filter(|(_, at)| **at > expired).map(|(path, at)| {
+    let removes = state.contents.removed.iter().filter(|(_, at)| **at > expired).map(|(path, at)| {
         let remove = Remove { path: path.clone(), deletion_timestamp: Some(*at), data_change: false };
         Action { remove: Some(remove), ..Action::default() }
     });
     let schema = Arc::new(checkpoint_schema());
-    let last = serde_json::to_string(&state.last).map_err(|error| error.to_string())?;
+    let last = serde_json::to_string(&state.contents.last).map_err(|error| error.to_string())?;
     let properties = WriterProperties::builder()
         .set_compression(Compression::ZSTD(ZstdLevel::default()))
         .set_key_value_metadata(Some(vec![
@@ -599,21 +608,18 @@ fn checkpoint(state: &State) -> Result<(Vec<u8>, usize), String> {
     let mut writer =
         ArrowWriter::try_new(Vec::new(), schema.clone(), Some(properties)).map_err(|error| error.to_string())?;
     let mut decoder = ReaderBuilder::new(schema).build_decoder().map_err(|error| error.to_string())?;
-    let (mut count, mut pending) = (0, Vec::new());
-    for action in [protocol, metadata].into_iter().chain(adds).chain(removes) {
-        pending.push(action);
-        count += 1;
-        if pending.len() == 1024 {
-            decoder.serialize(&pending).map_err(|error| error.to_string())?;
-            pending.clear();
-            if let Some(batch) = decoder.flush().map_err(|error| error.to_string())? {
-                writer.write(&batch).map_err(|error| error.to_string())?;
-            }
+    let mut count = 0;
+    let mut actions = [protocol, metadata].into_iter().chain(adds).chain(removes);
+    loop {
+        let some: Vec<Action> = actions.by_ref().take(1024).collect();
+        if some.is_empty() {
+            break;
         }
-    }
-    decoder.serialize(&pending).map_err(|error| error.to_string())?;
-    if let Some(batch) = decoder.flush().map_err(|error| error.to_string())? {
-        writer.write(&batch).map_err(|error| error.to_string())?;
+        count += some.len();
+        decoder.serialize(&some).map_err(|error| error.to_string())?;
+        if let Some(batch) = decoder.flush().map_err(|error| error.to_string())? {
+            writer.write(&batch).map_err(|error| error.to_string())?;
+        }
     }
     Ok((writer.into_inner().map_err(|error| error.to_string())?, count))
 }
@@ -622,8 +628,7 @@ type Checkpoint = (Vec<Action>, String, HashMap<String, (String, u64)>);
 
 /// The actions of a checkpoint, the SHA-256 of its version's entry, and each writer's last commit.
 fn read_checkpoint(bytes: Bytes) -> Result<Checkpoint, String> {
-    // The Parquet reader may panic on damaged files.
-    let read = move || -> Result<Checkpoint, String> {
+    guarded(move || -> Result<Checkpoint, String> {
         let metadata = ArrowReaderMetadata::load(&bytes, Default::default()).map_err(|error| error.to_string())?;
         let pairs = metadata.metadata().file_metadata().key_value_metadata().cloned().unwrap_or_default();
         let value = |key: &str| {
@@ -639,15 +644,12 @@ fn read_checkpoint(bytes: Bytes) -> Result<Checkpoint, String> {
             let mut lines = LineDelimitedWriter::new(Vec::new());
             let written = lines.write(&batch.map_err(|error| error.to_string())?).and_then(|()| lines.finish());
             written.map_err(|error| error.to_string())?;
-            let lines = BufReader::new(std::io::Cursor::new(lines.into_inner()));
-            for action in serde_json::Deserializer::from_reader(lines).into_iter::<Action>() {
+            for action in serde_json::Deserializer::from_slice(&lines.into_inner()).into_iter::<Action>() {
                 actions.push(action.map_err(|error| error.to_string())?);
             }
         }
         Ok((actions, value(ENTRY)?, last))
-    };
-    std::panic::catch_unwind(std::panic::AssertUnwindSafe(read))
-        .unwrap_or_else(|_| Err("the file is damaged".to_owned()))
+    })
 }
 
 /// The SHA-256 of the entry that a checkpoint is of.

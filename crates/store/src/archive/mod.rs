@@ -19,13 +19,14 @@ mod verify;
 mod write;
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
 use bytes::Bytes;
 use indago_table::{Meter, RowFilter, TableSpec, Timestamp};
 use object_store::path::Path;
+use parking_lot::Mutex;
 
 pub use compact::{Compacted, Retained, Retention};
 pub use read::Snapshot;
@@ -38,7 +39,7 @@ use place::{Place, as_directory, of_directory};
 use crate::{Error, Result};
 
 /// The directory of small objects.
-const STATE: &str = "_state";
+pub(crate) const STATE: &str = "_state";
 /// The object with the archive's format.
 const MARK: &str = "_indago.json";
 /// The most bytes of a small object.
@@ -185,6 +186,11 @@ impl Archive {
         &self.place.location
     }
 
+    /// The local directory; `None` for an object store.
+    pub(crate) fn directory(&self) -> Option<&std::path::Path> {
+        self.place.directory.as_deref()
+    }
+
     /// The recorded tables.
     pub async fn tables(&self) -> Result<Vec<String>> {
         let listed = self.place.store.list_with_delimiter(None).await;
@@ -200,7 +206,7 @@ impl Archive {
     }
 
     fn log(&self, table: &str) -> Arc<Log> {
-        let mut logs = self.logs.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut logs = self.logs.lock();
         let log = logs.entry(table.to_owned());
         log.or_insert_with(|| Arc::new(Log::new(self.place.clone(), table))).clone()
     }
@@ -225,6 +231,11 @@ impl Archive {
     /// Replaces a small object, in one step.
     pub async fn put_state(&self, name: &str, bytes: Bytes) -> Result<()> {
         self.place.put(&state_path(name), bytes).await
+    }
+
+    /// A small object; `None` if it does not exist.
+    pub(crate) async fn state(&self, name: &str) -> Result<Option<Bytes>> {
+        self.place.get(&state_path(name), SMALL).await
     }
 
     /// The small objects whose names start with a text, by name.

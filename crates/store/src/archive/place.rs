@@ -6,7 +6,6 @@ use std::io::{self, ErrorKind, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path as FilePath, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -23,10 +22,6 @@ use url::Url;
 
 use crate::{Error, Result};
 
-/// Time to connect to an object store.
-#[cfg(feature = "cloud")]
-const CONNECT: Duration = Duration::from_secs(10);
-
 /// The directory in which a local archive's files are written before they get their names.
 const STAGED: &str = ".staged";
 
@@ -35,15 +30,22 @@ const STAGED: &str = ".staged";
 pub(super) struct Place {
     pub(super) location: Arc<str>,
     pub(super) store: Arc<dyn ObjectStore>,
+    /// The local directory; `None` for an object store.
+    pub(super) directory: Option<PathBuf>,
 }
 
 /// The object store of a URL, and the path in it.
 #[cfg(feature = "cloud")]
 fn in_cloud(url: &Url, location: &str, options: &[(String, String)]) -> Result<(Arc<dyn ObjectStore>, Path), String> {
+    use std::time::Duration;
+
     use object_store::aws::AmazonS3Builder;
     use object_store::azure::MicrosoftAzureBuilder;
     use object_store::gcp::GoogleCloudStorageBuilder;
     use object_store::{ClientOptions, ObjectStoreScheme};
+
+    /// Time to connect.
+    const CONNECT: Duration = Duration::from_secs(10);
 
     let parsed = ObjectStoreScheme::parse(url)
         .map_err(|_| format!("`{}` is not a kind of object store; use s3, gs, az or abfss", url.scheme()));
@@ -53,40 +55,34 @@ fn in_cloud(url: &Url, location: &str, options: &[(String, String)]) -> Result<(
         given.or_else(|| std::env::var(name).ok())
     };
     let client = ClientOptions::new().with_connect_timeout(CONNECT);
-    // An option of another kind of store is no error: a configuration may have those of several.
+    // The builders have no trait in common. An option of another kind of store is skipped: a configuration may have
+    // those of several.
+    macro_rules! configured {
+        ($builder:ty, $client:expr) => {
+            options.iter().fold(
+                <$builder>::from_env().with_url(location).with_client_options($client),
+                |builder, (key, value)| match key.to_ascii_lowercase().parse() {
+                    Ok(key) => builder.with_config(key, value),
+                    Err(_) => builder,
+                },
+            )
+        };
+    }
     let store: Result<Arc<dyn ObjectStore>, object_store::Error> = match scheme {
         ObjectStoreScheme::AmazonS3 => {
             let endpoint = variable("AWS_ENDPOINT_URL_S3").or_else(|| variable("AWS_ENDPOINT_URL"));
             let is_plain = endpoint.as_ref().is_some_and(|endpoint| endpoint.starts_with("http://"));
-            let client = client.with_allow_http(is_plain);
-            let mut builder = AmazonS3Builder::from_env().with_url(location).with_client_options(client);
-            for (key, value) in options {
-                if let Ok(key) = key.to_ascii_lowercase().parse() {
-                    builder = builder.with_config(key, value);
-                }
-            }
+            let mut builder = configured!(AmazonS3Builder, client.with_allow_http(is_plain));
             if let Some(endpoint) = endpoint {
                 builder = builder.with_endpoint(endpoint);
             }
             builder.build().map(|store| Arc::new(store) as _)
         }
         ObjectStoreScheme::GoogleCloudStorage => {
-            let mut builder = GoogleCloudStorageBuilder::from_env().with_url(location).with_client_options(client);
-            for (key, value) in options {
-                if let Ok(key) = key.to_ascii_lowercase().parse() {
-                    builder = builder.with_config(key, value);
-                }
-            }
-            builder.build().map(|store| Arc::new(store) as _)
+            configured!(GoogleCloudStorageBuilder, client).build().map(|store| Arc::new(store) as _)
         }
         ObjectStoreScheme::MicrosoftAzure => {
-            let mut builder = MicrosoftAzureBuilder::from_env().with_url(location).with_client_options(client);
-            for (key, value) in options {
-                if let Ok(key) = key.to_ascii_lowercase().parse() {
-                    builder = builder.with_config(key, value);
-                }
-            }
-            builder.build().map(|store| Arc::new(store) as _)
+            configured!(MicrosoftAzureBuilder, client).build().map(|store| Arc::new(store) as _)
         }
         _ => return Err(format!("`{}` is not supported; use s3, gs, az or abfss", url.scheme())),
     };
@@ -105,20 +101,22 @@ impl Place {
     pub(super) fn with(location: &str, options: &[(String, String)]) -> Result<Self> {
         let failed = |why: String| Error::Location { location: location.to_owned(), why };
         let shown: Arc<str> = location.into();
-        let Some(url) =
-            is_url(location).then(|| Url::parse(location)).transpose().map_err(|e| failed(e.to_string()))?
-        else {
-            return Ok(Place { location: shown, store: Arc::new(Folder::new(location.into()).map_err(failed)?) });
+        let local = |path: PathBuf| {
+            let store = Arc::new(Folder::new(path.clone()).map_err(failed)?);
+            Ok(Place { location: shown.clone(), store, directory: Some(path) })
         };
+        if !is_url(location) {
+            return local(location.into());
+        }
+        let url = Url::parse(location).map_err(|error| failed(error.to_string()))?;
         if url.scheme() == "file" {
-            let path = url.to_file_path().map_err(|()| failed("not the URL of a local directory".to_owned()))?;
-            return Ok(Place { location: shown, store: Arc::new(Folder::new(path).map_err(failed)?) });
+            return local(url.to_file_path().map_err(|()| failed("not the URL of a local directory".to_owned()))?);
         }
         if !url.username().is_empty() && !matches!(url.scheme(), "abfs" | "abfss") || url.password().is_some() {
             return Err(failed("a URL with a user or password; use the environment variables of the cloud".to_owned()));
         }
         let (store, prefix) = in_cloud(&url, location, options).map_err(failed)?;
-        Ok(Place { location: shown, store: Arc::new(PrefixStore::new(store, prefix)) })
+        Ok(Place { location: shown, store: Arc::new(PrefixStore::new(store, prefix)), directory: None })
     }
 
     /// The name of an object in messages.
@@ -171,6 +169,17 @@ impl Place {
         match self.store.delete(path).await {
             Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
             Err(error) => Err(self.failed(path, error)),
+        }
+    }
+
+    /// Removes the files that killed processes left behind in a local archive.
+    pub(super) fn remove_staged(&self) {
+        let Some(directory) = &self.directory else { return };
+        for entry in fs::read_dir(directory.join(STAGED)).into_iter().flatten().flatten() {
+            // A file that is being written is locked. Best effort: the next clean-up tries again.
+            if fs::File::open(entry.path()).is_ok_and(|file| file.try_lock().is_ok()) {
+                let _ = fs::remove_file(entry.path());
+            }
         }
     }
 }
@@ -332,7 +341,7 @@ fn write(root: &FilePath, path: &FilePath, payload: &PutPayload, is_new: bool) -
     create(&staged)?;
     let staged = Staged(staged.join(format!("{:016x}", rand::random::<u64>())));
     let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&staged.0)?;
-    // A file without a lock is of a process that was killed; see `remove_staged`.
+    // A file without a lock is of a process that was killed; see `Place::remove_staged`.
     file.lock()?;
     payload.iter().try_for_each(|bytes| file.write_all(bytes))?;
     file.sync_all()?;
@@ -355,22 +364,5 @@ impl Drop for Staged {
     fn drop(&mut self) {
         // It has its name, or an error was returned. What is left is removed later.
         let _ = fs::remove_file(&self.0);
-    }
-}
-
-/// Removes the files that killed processes left behind in a local archive.
-pub(super) fn remove_staged(location: &str) {
-    let root = Url::parse(location).ok().filter(|_| is_url(location));
-    let root = match root {
-        Some(url) if url.scheme() == "file" => url.to_file_path().ok(),
-        Some(_) => None,
-        None => Some(PathBuf::from(location)),
-    };
-    let Some(entries) = root.and_then(|root| fs::read_dir(root.join(STAGED)).ok()) else { return };
-    for entry in entries.flatten() {
-        // A file that is being written is locked. Best effort: the next clean-up tries again.
-        if fs::File::open(entry.path()).is_ok_and(|file| file.try_lock().is_ok()) {
-            let _ = fs::remove_file(entry.path());
-        }
     }
 }

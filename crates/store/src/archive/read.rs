@@ -107,7 +107,7 @@ impl Snapshot {
 
     /// Number of files, and their bytes.
     pub fn size(&self) -> (usize, u64) {
-        (self.state.files.len(), self.state.files.values().map(|file| file.add.size).sum())
+        (self.state.contents.files.len(), self.state.contents.files.values().map(|file| file.add.size).sum())
     }
 
     /// Versions of rows: the version columns, then the wanted columns. Ends are applied. A file that cannot be read is
@@ -124,7 +124,7 @@ impl Snapshot {
             tokio::spawn(async move {
                 let scan = Arc::new(Scan::new(log, state, read, wanted));
                 if let Err(error) = scan.run(&sender).await {
-                    // Nobody is interested if this fails.
+                    // If this fails, the reader has ended.
                     let _ = sender.send(Err(error)).await;
                 }
             });
@@ -178,14 +178,15 @@ impl Scan {
     }
 
     async fn run(self: &Arc<Self>, sender: &mpsc::Sender<Result<Piece>>) -> Result<()> {
-        let files: Vec<Arc<DataFile>> = self.state.files.values().filter(|file| self.may_have(file)).cloned().collect();
+        let files = self.state.contents.files.values().filter(|file| self.may_have(file));
+        let files: Vec<Arc<DataFile>> = files.cloned().collect();
         let parallel = thread::available_parallelism().map_or(1, NonZero::get);
         let damaged = self.read_ends(&files, parallel, sender).await?;
         let ends = Arc::new(self.ends(&files));
         let is_read = |file: &Arc<DataFile>| {
             file.versions() > 0
                 && !damaged.contains(&file.add.path)
-                && self.filters.iter().all(|filter| file.may_keep(&**filter, &self.table, &self.state.columns))
+                && file.may_keep(&self.filters, &self.table, &self.state.columns)
         };
         let reads = files.into_iter().filter(is_read).map(|file| {
             let (scan, ends, sender) = (self.clone(), ends.clone(), sender.clone());
@@ -314,7 +315,7 @@ impl Scan {
         Ok(Opened { input, metadata })
     }
 
-    /// An object store that cannot be read is no damage; a file that is missing is.
+    /// An object store that cannot be read is not damage; a missing file is.
     fn trouble(&self, input: &Input, file: &DataFile, error: &dyn std::fmt::Display) -> Trouble {
         if self.meter.is_cancelled() {
             return Trouble::Stopped;
@@ -354,7 +355,7 @@ impl Scan {
     fn read_file(&self, file: &DataFile, ends: &Ends, sender: &mpsc::Sender<Result<Piece>>) -> Result<(), Trouble> {
         let opened = self.open(file)?;
         let Opened { input, metadata } = &opened;
-        // Statistics of a column with values of several types say nothing.
+        // A column whose values have several types has no usable statistics.
         let filters: Vec<Arc<dyn RowFilter>> =
             self.filters.iter().filter(|filter| self.can_prune(&***filter)).cloned().collect();
         let renamed = self.stored_table();

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use futures::{StreamExt, stream};
 
-use super::log::{LARGEST, Log, checkpoint_entry, sha256};
+use super::log::{LARGEST, Log, checkpoint_entry, sha256, versioned};
 use super::{Archive, Snapshot};
 use crate::Result;
 
@@ -43,7 +43,7 @@ pub(super) async fn verify(archive: &Archive) -> Result<Verified> {
         match archive.snapshot(&table).await {
             Ok(Some(snapshot)) => files(&snapshot, &mut verified).await?,
             Ok(None) => continue,
-            // The chain has a break already, or the state cannot be told from what is there.
+            // The chain has a break already, or the objects that exist do not determine the state.
             Err(error @ crate::Error::Archive { .. }) => {
                 let path = log.place.shown(&log.root);
                 verified.breaks.push(Break { path, why: error.to_string() });
@@ -60,9 +60,7 @@ async fn chain(log: &Log, verified: &mut Verified) -> Result<()> {
     let mut entries: BTreeMap<u64, _> = BTreeMap::new();
     let mut checkpoints: BTreeMap<u64, _> = BTreeMap::new();
     for object in log.place.list(&log.path("_delta_log")).await? {
-        let name = object.location.filename().unwrap_or_default();
-        let Some((digits, rest)) = name.split_at_checked(20) else { continue };
-        let Ok(version) = digits.parse::<u64>() else { continue };
+        let Some((version, rest)) = versioned(&object.location) else { continue };
         match rest {
             ".json" => drop(entries.insert(version, object.location.clone())),
             ".checkpoint.parquet" => drop(checkpoints.insert(version, object.location.clone())),
@@ -144,7 +142,7 @@ async fn chain(log: &Log, verified: &mut Verified) -> Result<()> {
 /// Checks the files of a snapshot.
 async fn files(snapshot: &Snapshot, verified: &mut Verified) -> Result<()> {
     let log = &snapshot.log;
-    let files = snapshot.state.files.values().cloned();
+    let files = snapshot.state.contents.files.values().cloned();
     let checks = files.map(|file| async move {
         let path = log.path(&file.add.path);
         let shown = log.place.shown(&path);

@@ -12,7 +12,7 @@ use super::columns::{Columns, WRITER};
 use super::compact::clean;
 use super::file::{Encoded, Encoder, Layout, Role, as_rows};
 use super::log::{Action, Log, Metadata, Origin, PROTOCOL, ROW_KEY, State};
-use super::place::{as_directory, remove_staged};
+use super::place::as_directory;
 use super::read::{Snapshot, Wanted};
 use super::{Changes, Piece, Read, Span};
 use crate::{Error, Result};
@@ -70,7 +70,7 @@ impl Writer {
         // No other writer of this name can commit any more: files of it that are not in the log never will be.
         let partition = log.path(&format!("{WRITER}={}", as_directory(name)));
         clean(&log, Some(&partition), SystemTime::UNIX_EPOCH).await?;
-        remove_staged(&log.place.location);
+        log.place.remove_staged();
         Ok(Writer { log, spec: spec.clone(), layout, name: name.to_owned(), row_key, session, sequence: 0 })
     }
 
@@ -140,7 +140,7 @@ impl Writer {
         let mut landed = None;
         let mut is_planned = false;
         let state = self.log.commit(operation, origin, |state| {
-            let last = state.and_then(|state| state.last.get(&writer));
+            let last = state.and_then(|state| state.contents.last.get(&writer));
             match (state, last) {
                 (Some(state), Some(last)) if *last == own => {
                     let actions = plan(state)?;

@@ -15,18 +15,18 @@ use arrow_schema::{ArrowError, DataType, Field, Fields};
 use arrow_select::filter::filter_record_batch;
 use arrow_select::interleave::interleave;
 use futures::StreamExt;
-use indago_table::{ColumnSpec, Kind, Period, Reading, Result, ScanContext, Sink, Slice, Table, TableSpec, Timestamp};
+use indago_table::{Kind, Period, Reading, Result, ScanContext, Sink, Slice, Table, TableSpec, Timestamp};
 
 use crate::archive::Snapshot;
 
 use super::filter::Shifted;
 use super::history::{after, bound, span, spec_around};
 use super::scan::{Scan, malformed};
-use super::{Recorded, coverage, stored_name};
+use super::{Recorded, column, coverage, stored_name};
 
 /// The halves of changes that a window should have at most. More at one time are one window.
 const WINDOW: u64 = 50_000;
-/// The most times that are counted apart; beyond, neighbours are counted together.
+/// The most distinct times that are counted. With more, neighbouring times are counted together.
 const TIMES: usize = 1 << 16;
 
 // Positions of the columns before those of the table.
@@ -56,11 +56,6 @@ pub(super) struct ChangesTable {
 
 impl ChangesTable {
     pub(super) fn new(recorded: Arc<Recorded>, own: &Arc<TableSpec>) -> Self {
-        let column = |name: &'static str, kind: Kind, nullable: bool, about: &'static str| {
-            let mut column = ColumnSpec::new(name, kind, about);
-            column.nullable = nullable;
-            column
-        };
         let mut at = column("at", Kind::Timestamp, false, "When it was first seen: the time of a reading or event.");
         at.range = true;
         let mut writer = column("writer", Kind::Text, false, "The recorder that wrote it.");
@@ -102,7 +97,7 @@ impl ChangesTable {
                      rows";
         let mut spec = spec_around("changes", own, before, vec![old], about);
         for (at, column) in spec.columns.to_mut()[OWN..].iter_mut().enumerate() {
-            // A sample of such a column is no change.
+            // A sample of such a column is not a change.
             column.hidden |= own.columns.get(at).is_some_and(|own| own.volatile);
         }
         ChangesTable { recorded, own: own.clone(), spec: Arc::new(spec), compared }
@@ -194,7 +189,7 @@ impl Reader {
     }
 
     async fn read_window(&self, snapshot: &Snapshot, window: Period, sink: &mut dyn Sink) -> Result<()> {
-        let of_own = self.scan.needed.iter().filter_map(|column| column.checked_sub(OWN));
+        let of_own = self.scan.conditions.needed.iter().filter_map(|column| column.checked_sub(OWN));
         let mut columns: Vec<usize> = of_own.filter(|own| *own < self.own.columns.len()).collect();
         columns.extend(self.compared.iter());
         columns.sort_unstable();
@@ -206,8 +201,7 @@ impl Reader {
             let Some(rows) = self.scan.rows(piece?)? else { continue };
             held.add(found.add(&rows).map_err(|error| malformed(&error))?)?;
         }
-        let changes = self.changes(&found).map_err(|error| malformed(&error))?;
-        for some in changes.chunks(self.scan.context.batch_size.max(1)) {
+        for some in self.changes(&found).chunks(self.scan.context.batch_size.max(1)) {
             let columns = self.columns(&found, some).map_err(|error| malformed(&error))?;
             self.scan.send(columns, some.len(), sink).await?;
         }
@@ -215,14 +209,14 @@ impl Reader {
     }
 
     /// The changes of a window, in the order of time.
-    fn changes(&self, found: &Halves) -> Result<Vec<Change>, ArrowError> {
+    fn changes(&self, found: &Halves) -> Vec<Change> {
         let mut changes = Vec::new();
         for (key, start) in &found.starts {
             match found.ends.get(key) {
                 None => changes.push(Change { at: key.2, row: *start, before: None, op: Op::Added }),
                 Some(end) => {
                     let changed = self.changed(found, *end, *start);
-                    // A sample of volatile columns is no change.
+                    // A sample of volatile columns is not a change.
                     if !changed.is_empty() {
                         changes.push(Change { at: key.2, row: *start, before: Some(*end), op: Op::Modified(changed) });
                     }
@@ -232,7 +226,7 @@ impl Reader {
         let removed = found.ends.iter().filter(|(key, _)| !found.starts.contains_key(key));
         changes.extend(removed.map(|(key, end)| Change { at: key.2, row: *end, before: None, op: Op::Removed }));
         changes.sort_unstable_by_key(|change| (change.at, change.row));
-        Ok(changes)
+        changes
     }
 
     /// The compared columns whose values differ in two versions.
@@ -253,7 +247,7 @@ impl Reader {
     fn columns(&self, found: &Halves, changes: &[Change]) -> Result<Vec<ArrayRef>, ArrowError> {
         let rows: Vec<Option<Place>> = changes.iter().map(|change| Some(change.row)).collect();
         let version = |at: usize| found.pick(|batch| batch.column(at).clone(), &rows);
-        let columns = self.scan.needed.iter().map(|column| -> Result<ArrayRef, ArrowError> {
+        let columns = self.scan.conditions.needed.iter().map(|column| -> Result<ArrayRef, ArrowError> {
             Ok(match *column {
                 AT => {
                     let times = changes.iter().map(|change| Some(change.at)).collect::<TimestampMicrosecondArray>();

@@ -9,16 +9,15 @@ use arrow_array::builder::{
     TimestampMicrosecondBuilder,
 };
 use arrow_array::{Array, ArrayRef, RecordBatch, RecordBatchOptions, StringViewArray};
-use arrow_schema::DataType;
+use arrow_schema::{DataType, Schema};
 use indago_table::{
-    ColumnSpec, Completeness, Kind, Outcome, Past, Period, Reading, Result, ScanContext, Sink, Slice, Table, TableSpec,
-    Timestamp,
+    Completeness, Kind, Outcome, Past, Period, Reading, Result, ScanContext, Sink, Slice, Table, TableSpec, Timestamp,
 };
 
-use crate::recorder::Interval;
+use crate::recorder::{COVERAGE, Interval};
 
 use super::scan::{Scan, malformed};
-use super::{COVERAGE, Recorded};
+use super::{Recorded, column};
 
 /// What was recorded of one slice by one recorder, in the order of time.
 struct Slot<'a> {
@@ -27,8 +26,9 @@ struct Slot<'a> {
 
 /// The slices of a table that a scan reads.
 fn slots<'a>(intervals: &'a [Interval], table: &str, scan: &Scan) -> Vec<Slot<'a>> {
+    let schema = scan.spec.schema();
     let mut slots: BTreeMap<(&str, &str), Vec<&Interval>> = BTreeMap::new();
-    for interval in intervals.iter().filter(|interval| interval.table == table && is_read(interval, scan)) {
+    for interval in intervals.iter().filter(|interval| interval.table == table && is_read(interval, scan, &schema)) {
         slots.entry((&interval.writer, &interval.origin)).or_default().push(interval);
     }
     let slot = |mut intervals: Vec<&'a Interval>| {
@@ -38,9 +38,8 @@ fn slots<'a>(intervals: &'a [Interval], table: &str, scan: &Scan) -> Vec<Slot<'a
     slots.into_values().map(slot).collect()
 }
 
-/// Whether a scan may want rows of a slice, by the values that all of its rows share.
-fn is_read(interval: &Interval, scan: &Scan) -> bool {
-    let schema = scan.spec.schema();
+/// Whether a scan of a table with this schema may want rows of a slice, by the values that all of its rows share.
+fn is_read(interval: &Interval, scan: &Scan, schema: &Schema) -> bool {
     scan.filters().all(|filter| {
         let value = |column: &usize| {
             let field = schema.field(*column);
@@ -197,11 +196,6 @@ pub(super) struct CoverageTable {
 
 impl CoverageTable {
     pub(super) fn new(recorded: Arc<Recorded>) -> Self {
-        let column = |name: &'static str, kind: Kind, nullable: bool, about: &'static str| {
-            let mut column = ColumnSpec::new(name, kind, about);
-            column.nullable = nullable;
-            column
-        };
         let columns = vec![
             column("table_name", Kind::Text, false, "The table."),
             column("writer", Kind::Text, false, "The recorder that wrote it."),
@@ -261,7 +255,7 @@ impl Table for CoverageTable {
                 for some in intervals.chunks(scan.context.batch_size.max(1)) {
                     let rows = batch(&scan.spec, some)?;
                     scan.context.meter.add_rows(rows.num_rows() as u64);
-                    let columns = scan.needed.iter().map(|column| rows.column(*column).clone()).collect();
+                    let columns = scan.conditions.needed.iter().map(|column| rows.column(*column).clone()).collect();
                     scan.send(columns, rows.num_rows(), &mut *sink).await?;
                 }
                 Ok(())

@@ -48,7 +48,7 @@ impl InKeys {
         }
     }
 
-    /// Which values are keys; NULL is none.
+    /// Which values are keys; NULL is not one.
     fn found(&self, values: &dyn Array) -> Option<Vec<bool>> {
         let numbers = |number: Option<i64>| number.is_some_and(|number| self.numbers.contains(&number));
         Some(match values.data_type() {

@@ -138,14 +138,14 @@ async fn read(scan: &Scan, own: &TableSpec, period: Period, sink: &mut dyn Sink)
     coverage::tell_period(scan, stored, &scan.recorded.intervals().await?, period);
     let Some(snapshot) = scan.recorded.snapshot(stored).await? else { return Ok(()) };
     let versions = VERSION.len();
-    let columns: Vec<usize> = scan.needed.iter().filter_map(|column| column.checked_sub(versions)).collect();
+    let columns: Vec<usize> = scan.conditions.needed.iter().filter_map(|column| column.checked_sub(versions)).collect();
     let filters = scan.filters().filter_map(|filter| Shifted::by(filter, versions, scan.spec.columns.len()));
     let mut pieces = scan.read(&snapshot, own, span(period), false, &columns, filters.collect());
     while let Some(piece) = pieces.next().await {
         let Some(rows) = scan.rows(piece?)? else { continue };
         // The own columns that are needed come last, in the same order.
-        let (mut first, mut at) = (versions, Vec::with_capacity(scan.needed.len()));
-        for column in &scan.needed {
+        let (mut first, mut at) = (versions, Vec::with_capacity(scan.conditions.needed.len()));
+        for column in &scan.conditions.needed {
             if *column < versions {
                 at.push(*column);
             } else {

@@ -16,18 +16,15 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use indago_table::{CatalogRef, Error, Kind, Past, Result, TableRef, TableSpec};
+use indago_table::{CatalogRef, ColumnSpec, Error, Kind, Past, Result, TableRef, TableSpec};
 use parking_lot::Mutex;
 use tokio::sync::OnceCell;
 
 use crate::archive::{Archive, Snapshot};
-use crate::recorder::{self, Interval};
+use crate::recorder::{self, COVERAGE, Interval};
 
 /// How long the recorded intervals are used before they are read again. A join reads a table for many batches of keys.
 const FRESH: Duration = Duration::from_secs(1);
-
-/// The table of the recorder's intervals.
-const COVERAGE: &str = "coverage";
 
 /// The recorded tables of a directory or bucket, next to live tables.
 pub struct Recorded {
@@ -165,13 +162,18 @@ impl Recorded {
         }
         let Some(snapshot) = self.snapshot(table).await? else { return Ok(None) };
         let schema = snapshot.schema();
-        let column = |field: &arrow_schema::FieldRef| {
-            indago_table::ColumnSpec::new(field.name().clone(), Kind::of(field.data_type()), "")
-        };
+        let column =
+            |field: &arrow_schema::FieldRef| ColumnSpec::new(field.name().clone(), Kind::of(field.data_type()), "");
         let columns = schema.fields().iter().map(column).collect();
         let about = "Recorded rows of a table that this configuration does not have.";
         Ok(Some(Arc::new(TableSpec::new(table.to_owned(), "store", about, columns))))
     }
+}
+
+fn column(name: &'static str, kind: Kind, nullable: bool, about: &'static str) -> ColumnSpec {
+    let mut column = ColumnSpec::new(name, kind, about);
+    column.nullable = nullable;
+    column
 }
 
 /// The name under which a table is recorded. A second name of a table is not recorded itself.

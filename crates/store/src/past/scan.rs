@@ -1,17 +1,15 @@
 //! What all scans of the past do: read pieces of the archive, apply conditions, report damage, and send the rows.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use arrow_array::{ArrayRef, RecordBatch, RecordBatchOptions};
-use arrow_schema::{ArrowError, SchemaRef};
-use arrow_select::filter::filter_record_batch;
+use arrow_schema::ArrowError;
 use futures::StreamExt;
 use futures::stream::BoxStream;
 use indago_table::{Completeness, Error, Outcome, Result, RowFilter, ScanContext, Sink, TableSpec, Warning};
 
 use crate::archive::{Piece, Read, Snapshot, Span};
+use crate::conditions::Conditions;
 
 use super::Recorded;
 
@@ -22,14 +20,7 @@ pub(super) struct Scan {
     pub(super) context: ScanContext,
     /// The name of its slice.
     pub(super) label: String,
-    /// The columns that are wanted or that conditions need, ascending.
-    pub(super) needed: Vec<usize>,
-    /// The schema of these columns.
-    schema: SchemaRef,
-    /// The conditions, with the positions of their columns in `needed`.
-    filters: Vec<(Arc<dyn RowFilter>, Vec<usize>)>,
-    /// The positions of the wanted columns in `needed`.
-    wanted: Vec<usize>,
+    pub(super) conditions: Conditions,
 }
 
 impl Scan {
@@ -39,28 +30,15 @@ impl Scan {
         context: &ScanContext,
         further: Vec<Arc<dyn RowFilter>>,
     ) -> Result<Self> {
-        let filters: Vec<Arc<dyn RowFilter>> = context.filters.iter().cloned().chain(further).collect();
-        let columns = filters.iter().flat_map(|filter| filter.columns()).chain(context.columns.iter());
-        let needed: Vec<usize> = columns.copied().collect::<BTreeSet<_>>().into_iter().collect();
-        let schema = spec.schema().project(&needed).map_err(|error| malformed(&error))?;
-        let positions = |of: &[usize]| of.iter().filter_map(|column| needed.binary_search(column).ok()).collect();
+        let conditions = Conditions::new(&spec.schema(), context, further).map_err(|error| malformed(&error))?;
         let label = context.slice_name("");
         let context = ScanContext { slice: Some(label.clone().into()), ..context.clone() };
-        Ok(Scan {
-            recorded: recorded.clone(),
-            spec: spec.clone(),
-            label,
-            schema: Arc::new(schema),
-            filters: filters.iter().map(|filter| (filter.clone(), positions(filter.columns()))).collect(),
-            wanted: positions(&context.columns),
-            context,
-            needed,
-        })
+        Ok(Scan { recorded: recorded.clone(), spec: spec.clone(), label, context, conditions })
     }
 
     /// The conditions, with the keys.
     pub(super) fn filters(&self) -> impl Iterator<Item = &Arc<dyn RowFilter>> {
-        self.filters.iter().map(|(filter, _)| filter)
+        self.conditions.filters.iter().map(|(filter, _)| filter)
     }
 
     /// Reads versions of the rows of `own`, the recorded table: the version columns unless the rows are `plain`, then these
@@ -129,17 +107,9 @@ impl Scan {
     /// Sends rows that have the needed columns: those that meet the conditions, up to the limit.
     pub(super) async fn send(&self, columns: Vec<ArrayRef>, rows: usize, sink: &mut dyn Sink) -> Result<()> {
         let options = RecordBatchOptions::new().with_row_count(Some(rows));
-        let batch = RecordBatch::try_new_with_options(self.schema.clone(), columns, &options);
-        let mut batch = batch.map_err(|error| malformed(&error))?;
-        for (filter, columns) in &self.filters {
-            let mask = filter.keep(&batch.project(columns).map_err(|error| malformed(&error))?)?;
-            batch = filter_record_batch(&batch, &mask).map_err(|error| malformed(&error))?;
-        }
-        if let Some(limit) = self.context.limit {
-            let given = self.context.given.fetch_add(batch.num_rows(), Ordering::Relaxed);
-            batch = batch.slice(0, limit.saturating_sub(given).min(batch.num_rows()));
-        }
-        let batch = batch.project(&self.wanted).map_err(|error| malformed(&error))?;
+        let batch = RecordBatch::try_new_with_options(self.conditions.schema.clone(), columns, &options);
+        let batch = batch.map_err(|error| malformed(&error))?;
+        let batch = self.conditions.met(batch, &self.context, |error| malformed(&error))?;
         let is_wanted = batch.num_rows() == 0 || sink.send(batch).await;
         match is_wanted && !self.context.is_satisfied() {
             true => Ok(()),

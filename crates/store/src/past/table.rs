@@ -9,12 +9,13 @@ use arrow_cast::cast;
 use arrow_schema::DataType;
 use futures::StreamExt;
 use indago_table::{
-    Completeness, Outcome, Past, Period, Reading, Result, RowFilter, Scalar, ScanContext, Sink, Slice, Table, TableRef,
+    Completeness, Outcome, Past, Period, Reading, Result, RowFilter, ScanContext, Sink, Slice, Table, TableRef,
     TableSpec, Timestamp,
 };
 
 use crate::archive::{Snapshot, Span};
 use crate::recorder::Interval;
+use crate::scan::text;
 
 use super::filter::InKeys;
 use super::history::HistoryTable;
@@ -88,7 +89,7 @@ async fn read(scan: &Scan, sink: &mut dyn Sink) -> Result<()> {
     let Some(snapshot) = scan.recorded.snapshot(stored).await? else { return Ok(()) };
     let mut unseen = named_keys(scan, &snapshot);
     let filters = scan.filters().cloned().collect();
-    let mut pieces = scan.read(&snapshot, &scan.spec, Span::AsOf(moment), true, &scan.needed, filters);
+    let mut pieces = scan.read(&snapshot, &scan.spec, Span::AsOf(moment), true, &scan.conditions.needed, filters);
     while let Some(piece) = pieces.next().await {
         let Some(rows) = scan.rows(piece?)? else { continue };
         unseen.iter_mut().try_for_each(|keys| keys.note(&rows))?;
@@ -141,12 +142,7 @@ fn named_keys(scan: &Scan, snapshot: &Snapshot) -> Vec<Named> {
             let message = format!("`{name}` is not recorded, so no recorded row has one of its keys");
             scan.warn(Outcome::Unsupported, "", message, Completeness::Partial);
         } else if scan.spec.require_any.contains(&column) && !scan.context.joined.contains(&column) {
-            let text = |key: &Scalar| match key {
-                Scalar::Text(text) => Some(text.clone()),
-                Scalar::Integer(number) => Some(number.to_string()),
-                _ => None,
-            };
-            let position = scan.needed.binary_search(&column).expect("the keys are a condition of the scan");
+            let position = scan.conditions.needed.binary_search(&column).expect("the keys are a condition of the scan");
             named.push(Named { column: name, position, unseen: keys.iter().filter_map(text).collect() });
         }
     }

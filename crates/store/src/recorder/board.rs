@@ -16,17 +16,14 @@ use futures::StreamExt;
 use indago_table::{ColumnSpec, Kind, TableSpec, Timestamp};
 use parking_lot::Mutex;
 
-use crate::archive::{Archive, Changes, End, Piece, Read, Span, Writer};
+use crate::archive::{Archive, Changes, End, Piece, Read, STATE, Span, Writer};
 use crate::recorder::coverage::{Heartbeat, How, Interval, STATES, Track, VERSION, distinct};
 use crate::recorder::hash::Columns;
 use crate::recorder::live::Live;
 use crate::{Error, Result};
 
 /// The table with the intervals that are over.
-pub(super) const COVERAGE: &str = "coverage";
-
-/// The directory of heartbeats and locks.
-const STATE_DIRECTORY: &str = "_state";
+pub(crate) const COVERAGE: &str = "coverage";
 
 /// Time between heartbeats.
 pub(super) const BEAT: Duration = Duration::from_secs(10);
@@ -62,7 +59,7 @@ impl Board {
     /// Takes over a writer's name, unless another recorder uses it.
     pub(super) async fn open(archive: &Archive, writer: &str) -> Result<Self> {
         let taken = || Error::Recording { location: archive.location().to_owned(), writer: writer.to_owned() };
-        let lock = match directory(archive.location()) {
+        let lock = match archive.directory() {
             Some(path) => Some(lock(path, writer)?.ok_or_else(taken)?),
             None => None,
         };
@@ -124,7 +121,7 @@ impl Board {
                 let dropped = std::mem::take(&mut state.dropped);
                 tracing::warn!(
                     dropped,
-                    "intervals of coverage were dropped, because the store has refused them for long"
+                    "intervals of coverage were dropped, because the store refused them for too long"
                 );
             }
             state.beat += 1;
@@ -167,23 +164,14 @@ impl State {
     }
 }
 
-/// The directory of a location that is not an object store.
-fn directory(location: &str) -> Option<&Path> {
-    match location.split_once("://") {
-        None => Some(Path::new(location)),
-        Some(("file", path)) => Some(Path::new(path)),
-        Some(_) => None,
-    }
-}
-
 /// Whether a directory has recorded tables.
 pub fn is_recorded(directory: &Path) -> bool {
-    directory.join(STATE_DIRECTORY).is_dir()
+    directory.join(STATE).is_dir()
 }
 
 /// Locks a writer's name in a directory; `None` if another process has it.
 fn lock(directory: &Path, writer: &str) -> Result<Option<fs::File>> {
-    let folder = directory.join(STATE_DIRECTORY);
+    let folder = directory.join(STATE);
     let name = Heartbeat::name(writer).replace(STATES, "lock-").replace(".json", "");
     let path = folder.join(name);
     let failed = |source| Error::Io { path: path.clone(), source };
@@ -204,14 +192,13 @@ fn random() -> String {
 
 async fn heartbeat(archive: &Archive, writer: &str) -> Result<Option<Heartbeat>> {
     let name = Heartbeat::name(writer);
-    let states = archive.states(&name).await?;
-    let Some((_, bytes)) = states.iter().find(|(known, _)| *known == name) else { return Ok(None) };
-    parse(archive, &name, bytes).map(Some)
+    let bytes = archive.state(&name).await?;
+    bytes.map(|bytes| parse(archive, &name, &bytes)).transpose()
 }
 
 fn parse(archive: &Archive, name: &str, bytes: &[u8]) -> Result<Heartbeat> {
     Heartbeat::parse(bytes)
-        .map_err(|why| Error::Archive { path: format!("{}/{STATE_DIRECTORY}/{name}", archive.location()), why })
+        .map_err(|why| Error::Archive { path: format!("{}/{STATE}/{name}", archive.location()), why })
 }
 
 /// The table of intervals. Its times and its origin are the version columns.

@@ -184,7 +184,7 @@ impl Track {
     }
 }
 
-/// A recorder's object beside the tables: who writes, and the intervals that are not in the table of coverage yet.
+/// A recorder's object next to the tables: who writes, and the intervals that are not in the table of coverage yet.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub(super) struct Heartbeat {
     /// Version of this format.
@@ -226,7 +226,7 @@ impl Heartbeat {
     }
 }
 
-/// The intervals without those that are there twice, because a recorder was killed while it moved them.
+/// The intervals without duplicates, which a recorder leaves if it is killed while it moves them.
 pub(super) fn distinct(intervals: impl IntoIterator<Item = Interval>) -> Vec<Interval> {
     let mut all: BTreeMap<(String, String, String, i64, bool), Interval> = BTreeMap::new();
     for interval in intervals {

@@ -1,7 +1,6 @@
 //! Hashes of rows.
 
 use std::hash::Hasher;
-use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Float64Type, Int64Type, TimestampMicrosecondType, UInt64Type};
@@ -96,8 +95,8 @@ struct Canonical(ArrayRef);
 impl Canonical {
     fn new(column: &ArrayRef) -> Result<Self, ArrowError> {
         let target = match column.data_type() {
-            DataType::Int8 | DataType::Int16 | DataType::Int32 | DataType::UInt8 | DataType::UInt16 => DataType::Int64,
-            DataType::UInt32 => DataType::Int64,
+            DataType::Int8 | DataType::Int16 | DataType::Int32 => DataType::Int64,
+            DataType::UInt8 | DataType::UInt16 | DataType::UInt32 => DataType::Int64,
             DataType::Float16 | DataType::Float32 => DataType::Float64,
             DataType::Utf8 | DataType::LargeUtf8 => DataType::Utf8View,
             DataType::LargeBinary | DataType::BinaryView | DataType::FixedSizeBinary(_) => DataType::Binary,
@@ -207,12 +206,4 @@ impl Inner {
 fn feed_bytes(hasher: &mut SipHasher24, bytes: &[u8]) {
     hasher.write(&(bytes.len() as u64).to_le_bytes());
     hasher.write(bytes);
-}
-
-/// A column in the type of a live table, from the type in which the store has it.
-pub(super) fn as_live(column: &ArrayRef, live: &DataType) -> Result<ArrayRef, ArrowError> {
-    if column.data_type() == live {
-        return Ok(Arc::clone(column));
-    }
-    cast(column, live)
 }

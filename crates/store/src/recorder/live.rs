@@ -1,4 +1,4 @@
-//! The rows of a table that are there now, as hashes.
+//! The current rows of a table, as hashes.
 
 use std::collections::HashMap;
 
@@ -7,7 +7,7 @@ use arrow_schema::ArrowError;
 
 use crate::recorder::hash::{Columns, Hashes};
 
-/// A row that is there.
+/// A current row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Row {
     content: u64,
@@ -20,7 +20,7 @@ struct Row {
     seen: u32,
 }
 
-/// The rows of a table that are there now. It takes about 50 bytes per row.
+/// The current rows of a table. They take about 50 bytes each.
 #[derive(Debug)]
 pub(super) struct Live {
     key: [u8; 16],
@@ -82,7 +82,7 @@ impl Live {
         self.rows.len()
     }
 
-    /// Forgets all rows: events are not there any more when they have been read.
+    /// Removes all rows: events no longer exist after they were read.
     pub(super) fn clear(&mut self) {
         self.rows.clear();
     }
@@ -154,7 +154,7 @@ impl Live {
         loop {
             *occurrence += 1;
             let row_id = hashes.row_id(origin, *occurrence);
-            if self.rows.get(&row_id).is_none_or(|row| row.seen != self.reading) {
+            if is_new(row_id) {
                 return row_id;
             }
         }

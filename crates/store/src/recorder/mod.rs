@@ -27,6 +27,7 @@ use tokio::sync::{Notify, Semaphore};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
+pub(crate) use board::COVERAGE;
 pub use board::{coverage, is_recorded};
 pub use coverage::{How, Interval};
 pub use unit::TableReading;
@@ -35,7 +36,7 @@ use crate::archive::Archive;
 use crate::{Error, Result};
 use board::{BEAT, Board};
 use clock::Clock;
-use plan::{Plan, Request, plans};
+use plan::{Plan, plans};
 use unit::{Common, Unit};
 
 /// Tables that are read at the same time.
@@ -103,9 +104,8 @@ impl Recorder {
     /// # Errors
     /// Another recorder uses the same name in the same store, or the store cannot be read.
     pub async fn open(engine: Engine, archive: Archive, settings: &Settings) -> Result<Self> {
-        let Settings { record, recording } = settings;
-        let (plans, problems) = Box::pin(plans(&engine, Request { record, recording })).await;
-        Self::of_plans(engine, archive, record, plans, problems).await
+        let (plans, problems) = Box::pin(plans(&engine, settings)).await;
+        Self::of_plans(engine, archive, &settings.record, plans, problems).await
     }
 
     async fn of_plans(
@@ -159,10 +159,9 @@ impl Recorder {
     /// Reads each table once.
     pub async fn once(&mut self, mut told: impl FnMut(&TableReading)) -> Result<()> {
         for unit in &mut self.units {
-            unit.plan.how = match unit.plan.how {
-                coverage::How::Event => coverage::How::Event,
-                _ => coverage::How::Capture,
-            };
+            if unit.plan.how != How::Event {
+                unit.plan.how = How::Capture;
+            }
             let (recorded, over) = Box::pin(unit.read(&self.common)).await?;
             self.board.set(&recorded.table, unit.tracks(), over);
             self.progress.add(&recorded);

@@ -9,6 +9,7 @@ use indago_table::{Completeness, Coverage, TableRef};
 use regex::Regex;
 
 use crate::capture::{captured_keys, has_files_of_users, is_of_the_program, quoted, relation};
+use crate::recorder::Settings;
 use crate::recorder::coverage::How;
 use crate::table::CAPTURED_COLUMN;
 
@@ -32,22 +33,20 @@ impl Plan {
     pub(super) fn name(&self) -> &str {
         &self.table.spec().name
     }
-}
 
-/// Which tables to record: the tables of a configuration, or some of them.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Request<'a> {
-    pub(super) record: &'a Record,
-    pub(super) recording: &'a BTreeMap<String, Recording>,
+    /// Time between two readings; `None` if it is read once.
+    pub(super) fn interval(&self) -> Option<Duration> {
+        (self.how != How::Capture).then_some(self.every)
+    }
 }
 
 /// The plans of a configuration, and what is wrong with it. An error does not affect the other tables.
-pub(super) async fn plans(engine: &Engine, request: Request<'_>) -> (Vec<Plan>, Vec<String>) {
+pub(super) async fn plans(engine: &Engine, settings: &Settings) -> (Vec<Plan>, Vec<String>) {
     let (mut plans, mut problems): (Vec<Plan>, Vec<String>) = (Vec::new(), Vec::new());
-    let is_default = request.recording.is_empty();
+    let is_default = settings.recording.is_empty();
     let groups = match is_default {
         true => defaults(engine, &mut problems).await,
-        false => request.recording.clone(),
+        false => settings.recording.clone(),
     };
     for (name, group) in &groups {
         let tables = tables(engine, name, group, &mut problems).await;
@@ -63,9 +62,9 @@ pub(super) async fn plans(engine: &Engine, request: Request<'_>) -> (Vec<Plan>, 
                     .push(format!("recording.{name}: `{known}` is recorded by another group; name it in one of them"));
                 continue;
             }
-            match plan(engine, request.record, name, group, table).await {
+            match plan(engine, &settings.record, name, group, table).await {
                 Ok(plan) => plans.push(plan),
-                // A pattern means those tables that can be recorded, and so do the default groups.
+                // A pattern selects only the tables that can be recorded, and so do the default groups.
                 Err(problem) if is_named && !is_default => problems.push(problem),
                 Err(_) => {}
             }
@@ -84,7 +83,6 @@ async fn tables(engine: &Engine, name: &str, group: &Recording, problems: &mut V
     };
     for wanted in &group.tables {
         if let Some(pattern) = pattern(wanted) {
-            let before = problems.len();
             let mut found = false;
             for table in engine.tables() {
                 if pattern.is_match(&table.spec().name) && !is_of_the_program(&table) && table.spec().alias_of.is_none()
@@ -93,7 +91,7 @@ async fn tables(engine: &Engine, name: &str, group: &Recording, problems: &mut V
                     add(table, false);
                 }
             }
-            if !found && problems.len() == before {
+            if !found {
                 problems.push(format!("recording.{name}.tables: no table matches `{wanted}`"));
             }
             continue;
@@ -162,8 +160,7 @@ async fn plan(
     if let Err(error) = engine.fork().query(&sql).await
         && is_permanent(error.code())
     {
-        let help = error.help().map(|help| format!("; {help}")).unwrap_or_default();
-        return Err(failed(&format!("{error}{help}")));
+        return Err(failed(&error.message_with_help()));
     }
     let how = match group.watch {
         _ if spec.events => How::Event,
@@ -249,7 +246,7 @@ const EXPENSIVE: &[&str] = &["hash", "suid_bin"];
 /// A table of each environment that shows whether the environment can be read at all.
 const PROBES: [&str; 3] = ["kubernetes_info", "containers", "aws_sts_caller_identity"];
 
-/// The environments that this machine does not have: nothing of them can be read, for a reason that does not pass.
+/// The environments that this machine does not have: nothing of them can be read, for a standing reason.
 async fn absent(engine: &Engine, problems: &mut Vec<String>) -> Vec<String> {
     let mut absent = Vec::new();
     for probe in PROBES {

@@ -8,6 +8,7 @@ use arrow_array::cast::AsArray;
 use arrow_array::types::{Int64Type, TimestampMicrosecondType};
 use arrow_array::{
     Array, ArrayRef, BooleanArray, Int64Array, RecordBatch, StringViewArray, TimestampMicrosecondArray, UInt64Array,
+    new_null_array,
 };
 use arrow_cast::cast;
 use arrow_schema::{ArrowError, DataType, Field, Schema, SchemaRef};
@@ -15,14 +16,14 @@ use arrow_select::filter::filter_record_batch;
 use arrow_select::take::take_record_batch;
 use futures::StreamExt;
 use indago_engine::{Engine, Query, QueryOptions};
-use indago_table::{Completeness, Coverage, Timestamp, Warning};
+use indago_table::{Completeness, Coverage, Kind, Timestamp, Warning};
 use regex::Regex;
 
 use crate::archive::{Archive, Changes, End, Piece, Retention, Writer};
 use crate::capture::with_users;
 use crate::recorder::clock::{Clock, Moment, Moments, shown};
 use crate::recorder::coverage::{How, Interval, Lack, Reading, Track};
-use crate::recorder::hash::{Columns, as_live};
+use crate::recorder::hash::Columns;
 use crate::recorder::live::{Absent, Found, Live};
 use crate::recorder::plan::Plan;
 use crate::recorder::redact::Redaction;
@@ -37,7 +38,7 @@ const GRACE: Duration = Duration::from_secs(3600);
 /// Timeout of a reading, if the engine has none.
 const LONGEST: Duration = Duration::from_secs(600);
 
-/// Delay of a reading that is no gap, besides the time of one reading.
+/// Delay of a reading that is not a gap, in addition to twice its interval.
 const SLACK: Duration = Duration::from_secs(5);
 
 /// Columns with the time of an event.
@@ -54,7 +55,7 @@ pub struct TableReading {
     pub table: String,
     /// When it was read.
     pub at: Option<Timestamp>,
-    /// Rows that are there now; for events, those of the reading.
+    /// Current rows; for events, those of the reading.
     pub rows: u64,
     /// New rows.
     pub added: u64,
@@ -106,7 +107,7 @@ pub(super) struct Unit {
 
 /// A row in the schema of readings: version columns before the recorded ones.
 fn opened_schema(recorded: &Schema) -> SchemaRef {
-    let time = DataType::Timestamp(arrow_schema::TimeUnit::Microsecond, Some("UTC".into()));
+    let time = Kind::Timestamp.data_type();
     let version = [
         Field::new("row_id", DataType::Int64, false),
         Field::new("valid_from", time.clone(), false),
@@ -192,7 +193,7 @@ impl Unit {
                 lack: lack.as_ref(),
                 late: late.as_deref(),
                 how: self.plan.how,
-                every: (self.plan.how != How::Capture).then_some(self.plan.every),
+                every: self.plan.interval(),
             };
             over.extend(track.add(&reading));
         }
@@ -246,7 +247,7 @@ impl Unit {
             from: at,
             to: at,
             how: self.plan.how,
-            every: (self.plan.how != How::Capture).then_some(self.plan.every),
+            every: self.plan.interval(),
             readings: 0,
             gap: None,
         }));
@@ -258,6 +259,8 @@ impl Unit {
     async fn load(&mut self, common: &Common) -> Result<()> {
         let at = common.clock.now().wall;
         let spec = self.plan.table.spec();
+        let name = spec.name.to_string();
+        let failed = |source| Error::Compare { table: name.clone(), source };
         if self.writer.is_none() {
             let names: Vec<String> = self.schema.fields().iter().map(|field| field.name().clone()).collect();
             self.writer = Some(common.archive.writer(spec, &names, &common.writer).await?);
@@ -265,7 +268,7 @@ impl Unit {
         let Some(writer) = &self.writer else { return Ok(()) };
         let sample = i64::try_from(self.plan.sample.as_micros()).unwrap_or(i64::MAX);
         let mut live = Live::new(writer.row_key(), self.columns.clone(), sample);
-        if self.plan.table.spec().events {
+        if spec.events {
             self.live = Some(live);
             return Ok(());
         }
@@ -276,43 +279,37 @@ impl Unit {
                 Piece::Rows(batch) => batch,
                 // The rows of a damaged file are read again, as new ones.
                 Piece::Damaged { file, error, .. } => {
-                    tracing::warn!(table = self.plan.name(), file, error, "a recorded file is damaged");
+                    tracing::warn!(table = name, file, error, "a recorded file is damaged");
                     continue;
                 }
                 Piece::Misfit { .. } => continue,
             };
-            let failed = |source| Error::Compare { table: self.plan.name().to_owned(), source };
-            let column = |name: &str| -> Result<ArrayRef, ArrowError> {
-                let column = batch.column_by_name(name);
-                column.cloned().ok_or_else(|| ArrowError::SchemaError(format!("a version has no column `{name}`")))
+            let column = |name: &str| {
+                let missing = || failed(ArrowError::SchemaError(format!("a version has no column `{name}`")));
+                batch.column_by_name(name).ok_or_else(missing)
             };
-            let ids = column("row_id").and_then(|column| cast(&column, &DataType::Int64)).map_err(failed)?;
-            let times = opened_schema(&self.schema).field(1).data_type().clone();
-            let times = column("valid_from").and_then(|column| cast(&column, &times)).map_err(failed)?;
-            let origins = column("origin").and_then(|column| cast(&column, &DataType::Utf8View)).map_err(failed)?;
+            let ids = column("row_id")?.as_primitive::<Int64Type>();
+            let times = column("valid_from")?.as_primitive::<TimestampMicrosecondType>();
+            let origins = column("origin")?.as_string_view();
             // The table's own columns follow those of the version.
             let first = crate::archive::Snapshot::version_schema().fields().len();
             let mut own = Vec::with_capacity(self.schema.fields().len());
             for field in self.schema.fields() {
                 let position =
                     (first..batch.num_columns()).find(|at| batch.schema_ref().field(*at).name() == field.name());
-                let column = position.map(|position| as_live(batch.column(position), field.data_type()));
-                own.push(match column {
-                    Some(column) => column.map_err(failed)?,
-                    None => arrow_array::new_null_array(field.data_type(), batch.num_rows()),
+                own.push(match position {
+                    Some(position) => batch.column(position).clone(),
+                    None => new_null_array(field.data_type(), batch.num_rows()),
                 });
             }
             let nullable: Vec<Field> =
                 self.schema.fields().iter().map(|field| field.as_ref().clone().with_nullable(true)).collect();
             let own = RecordBatch::try_new(Arc::new(Schema::new(nullable)), own).map_err(failed)?;
-            let origins = origins.as_string_view();
             let mut slices = Vec::with_capacity(batch.num_rows());
             for row in 0..batch.num_rows() {
                 let origin = if origins.is_null(row) { "" } else { origins.value(row) };
                 slices.push(self.slice(common, origin, &none, at));
             }
-            let (ids, times) = (ids.as_primitive::<Int64Type>(), times.as_primitive::<TimestampMicrosecondType>());
-            let failed = |source| Error::Compare { table: self.plan.name().to_owned(), source };
             live.restore(&own, |row| (ids.value(row), times.value(row), slices[row])).map_err(failed)?;
             if let Some(newest) = times.iter().flatten().max() {
                 self.moments.continue_after(Timestamp(newest));
@@ -329,7 +326,7 @@ impl Unit {
         at: Timestamp,
         recorded: &mut TableReading,
     ) -> Result<Vec<Option<Lack>>> {
-        // An error or a cancellation leaves it out.
+        // After an error or a cancellation, it is read from the store again.
         let Some(mut live) = self.live.take() else { return Ok(Vec::new()) };
         live.begin();
         let timeout = common.engine.limits().timeout.unwrap_or(LONGEST);
@@ -367,7 +364,7 @@ impl Unit {
                             // Rows that are new are certain, whatever follows.
                             let rows = std::mem::take(&mut opened.added);
                             opened.bytes = 0;
-                            recorded.added += rows.iter().map(|batch| batch.num_rows() as u64).sum::<u64>();
+                            recorded.added += rows_of(&rows);
                             let ended = std::mem::take(&mut events);
                             self.append(Changes { read_at: at, opened: rows, ended }).await?;
                         }
@@ -383,16 +380,6 @@ impl Unit {
         recorded.warnings = query.as_ref().map(Query::warnings).unwrap_or_default();
         let lacks = self.lacks(common, &coverage, failure.as_deref(), at);
         recorded.failure = failure;
-        let number = self.number;
-        let absent = |slice: u32| match (lacks.get(slice as usize), self.tracks.get(slice as usize)) {
-            (Some(None), _) => Absent::Ended,
-            (Some(Some(lack @ Lack::Standing { .. })), Some(track)) => {
-                let (since, time) = track.since(Some(lack), number, at);
-                // Readings of the state are counted from the time when it was read from the store.
-                Absent::EndedSince(live.reading().saturating_sub(number - since).max(1), time)
-            }
-            _ => Absent::Unknown,
-        };
         if self.plan.table.spec().events {
             recorded.added += rows_of(&opened.added);
             self.append(Changes { read_at: at, opened: opened.added, ended: events }).await?;
@@ -401,7 +388,16 @@ impl Unit {
             }
             live.clear();
         } else {
-            let absents: Vec<Absent> = (0..self.tracks.len() as u32).map(absent).collect();
+            let absent = |(track, lack): (&Track, &Option<Lack>)| match lack {
+                None => Absent::Ended,
+                Some(Lack::Standing { .. }) => {
+                    let (since, time) = track.since(lack.as_ref(), self.number, at);
+                    // Readings of the state are counted from the time when it was read from the store.
+                    Absent::EndedSince(live.reading().saturating_sub(self.number - since).max(1), time)
+                }
+                Some(Lack::Temporary { .. }) => Absent::Unknown,
+            };
+            let absents: Vec<Absent> = self.tracks.iter().zip(&lacks).map(absent).collect();
             let absent = |slice: u32| absents.get(slice as usize).copied().unwrap_or(Absent::Unknown);
             let (ended, restored) = live.finish(absent);
             let modified = without_rows(opened.modified, &restored).map_err(failed)?;
@@ -428,7 +424,7 @@ impl Unit {
         }
     }
 
-    /// Compares a batch with the rows that are there, and collects the new versions.
+    /// Compares a batch with the current rows, and collects the new versions.
     fn compare(
         &self,
         live: &mut Live,
@@ -566,7 +562,7 @@ impl Unit {
             true => worst.clone(),
             false => Some(Lack::Temporary {
                 missing: "slice".to_owned(),
-                reason: "it is no longer one of the places that the table reads".to_owned(),
+                reason: "the table no longer reads this slice".to_owned(),
             }),
         };
         let lacks = self.tracks.iter().enumerate().map(|(number, track)| {

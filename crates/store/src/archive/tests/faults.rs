@@ -79,7 +79,7 @@ async fn orphans(store: &Arc<dyn ObjectStore>) -> Vec<String> {
     let snapshot = archive.snapshot(TABLE).await.expect("the log can be read").expect("the table is recorded");
     let known = |path: &str| {
         let own = path.strip_prefix(&format!("{TABLE}/")).unwrap_or_default();
-        snapshot.state.files.contains_key(own) || snapshot.state.removed.contains_key(own)
+        snapshot.state.contents.files.contains_key(own) || snapshot.state.contents.removed.contains_key(own)
     };
     let objects: Vec<_> = store.list(None).collect().await;
     let paths = objects.into_iter().map(|object| object.expect("a listing").location.to_string());
@@ -98,7 +98,7 @@ async fn operations() -> u64 {
     assert_eq!(acknowledged, Some(READINGS - 1));
     let archive = open_at(store.clone()).await.expect("the store can be opened");
     let snapshot = archive.snapshot(TABLE).await.expect("the log can be read").expect("the table is recorded");
-    let mut roles = snapshot.state.files.values().map(|file| file.role);
+    let mut roles = snapshot.state.contents.files.values().map(|file| file.role);
     assert!(roles.any(|role| role == super::super::file::Role::Sealed), "there was something to compact");
     store.count.load(std::sync::atomic::Ordering::SeqCst)
 }
@@ -206,7 +206,7 @@ async fn a_damaged_file_costs_its_own_rows_only() {
         recorder.record(&world(number), at(number)).await.expect("a reading");
     }
     let snapshot = archive.snapshot(TABLE).await.expect("the log can be read").expect("the table is recorded");
-    let file = snapshot.state.files.values().find(|file| file.from == Some((at(0), at(0))) && file.ends == 0);
+    let file = snapshot.state.contents.files.values().find(|file| file.from == Some((at(0), at(0))) && file.ends == 0);
     let file = file.expect("the first reading has a file").clone();
     let path = snapshot.log.path(&file.add.path);
     let whole = recorder.writer.log.place.get(&path, u64::MAX).await.expect("a read").expect("the file");
@@ -246,6 +246,6 @@ async fn a_damaged_file_costs_its_own_rows_only() {
     }
     recorder.writer.compact(Timestamp(at(20))).await.expect("compaction");
     let snapshot = archive.snapshot(TABLE).await.expect("the log can be read").expect("the table is recorded");
-    assert!(snapshot.state.files.contains_key(&file.add.path));
+    assert!(snapshot.state.contents.files.contains_key(&file.add.path));
     assert!(snapshot.size().0 < 10, "{} files", snapshot.size().0);
 }

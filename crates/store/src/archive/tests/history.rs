@@ -177,7 +177,7 @@ async fn retention_removes_what_is_old_and_deletes_it_after_the_grace_period() {
 }
 
 fn log_entry(scratch: &Scratch, version: u64) -> PathBuf {
-    scratch.0.join(format!("store/{TABLE}/_delta_log/{version:020}.json"))
+    scratch.store().join(format!("{TABLE}/_delta_log/{version:020}.json"))
 }
 
 /// A writer that was idle while the entries after its state were deleted must not write over them.
@@ -209,7 +209,7 @@ async fn an_idle_writer_finds_the_log_where_it_is_now() {
 /// All files below the store whose names end so.
 pub(super) fn files(scratch: &Scratch, end: &str) -> Vec<PathBuf> {
     let mut found = Vec::new();
-    let mut folders = vec![scratch.0.join("store")];
+    let mut folders = vec![scratch.store()];
     while let Some(folder) = folders.pop() {
         for entry in std::fs::read_dir(folder).expect("the store can be listed").flatten() {
             match entry.file_type().is_ok_and(|kind| kind.is_dir()) {
@@ -228,11 +228,11 @@ async fn files_are_their_owners_alone() {
     use std::os::unix::fs::PermissionsExt;
     let scratch = Scratch::new();
     let archive = Archive::open(&scratch.location()).await.expect("the location can be opened");
-    assert!(!scratch.0.join("store").exists(), "opening creates nothing");
+    assert!(!scratch.store().exists(), "opening creates nothing");
     // What a process left behind that was killed while it wrote a file.
-    std::fs::create_dir_all(scratch.0.join("store/.staged")).expect("a directory");
-    std::fs::write(scratch.0.join("store/.staged/killed"), "half").expect("a file");
-    std::fs::set_permissions(scratch.0.join("store"), std::fs::Permissions::from_mode(0o700)).expect("its owner's");
+    std::fs::create_dir_all(scratch.store().join(".staged")).expect("a directory");
+    std::fs::write(scratch.store().join(".staged/killed"), "half").expect("a file");
+    std::fs::set_permissions(scratch.store(), std::fs::Permissions::from_mode(0o700)).expect("its owner's");
     let mut recorder = Recorder::start(&archive, "node-1").await.expect("a start");
     let world = BTreeMap::from([pod(1, "Running", 0)].map(|pod| (pod.uid.clone(), pod)));
     recorder.record(&world, START).await.expect("a reading");
@@ -240,7 +240,7 @@ async fn files_are_their_owners_alone() {
     archive.put_state("heartbeat/node 1", "still alive".into()).await.expect("a state");
     let states = archive.states("heartbeat/").await.expect("the states");
     assert_eq!(states, [("heartbeat/node 1".to_owned(), bytes::Bytes::from("still alive"))]);
-    assert!(!scratch.0.join("store/.staged/killed").exists());
+    assert!(!scratch.store().join(".staged/killed").exists());
     let mode = |path: &std::path::Path| path.metadata().expect("it exists").permissions().mode() & 0o777;
     let all = files(&scratch, "");
     assert!(all.len() >= 5, "{all:?}");

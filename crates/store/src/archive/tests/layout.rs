@@ -83,7 +83,7 @@ async fn the_history_of_one_row_reads_few_files_and_few_bytes() {
     assert!(meter.bytes() < read_bytes, "{} of {read_bytes} bytes", meter.bytes());
     let (read, meter) = of_uid("no such uid", Span::Between { from: None, to: None });
     assert_eq!(of_pieces(pieces(&snapshot, read).await), []);
-    assert!(meter.bytes() <= read_bytes / 2, "{} bytes for a row that there is not", meter.bytes());
+    assert!(meter.bytes() <= read_bytes / 2, "{} bytes for a row that does not exist", meter.bytes());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -102,22 +102,23 @@ async fn compaction_leaves_few_files() {
     let snapshot = archive.snapshot(TABLE).await.expect("the log can be read").expect("the table is recorded");
     let (count, _) = snapshot.size();
     assert!(count < 30, "{count} files of 300 readings in 13 days");
-    let ends: u64 = snapshot.state.files.values().map(|file| file.ends).sum();
+    let ends: u64 = snapshot.state.contents.files.values().map(|file| file.ends).sum();
     assert!(ends < 60, "{ends} ends are not folded");
     assert!(files(&scratch, ".parquet").len() > count, "replaced files wait for the grace period");
     // Reading the log anew from its checkpoint gives the same files.
     let anew = Archive::open(&scratch.location()).await.expect("the location can be opened");
     let anew = anew.snapshot(TABLE).await.expect("the log can be read").expect("the table is recorded");
-    assert!(anew.state.checkpoint.is_some());
+    assert!(anew.state.contents.checkpoint.is_some());
     assert_eq!(anew.state.entry, snapshot.state.entry);
-    let paths =
-        |snapshot: &Snapshot| snapshot.state.files.values().map(|file| format!("{:?}", file.add)).collect::<Vec<_>>();
+    let paths = |snapshot: &Snapshot| {
+        snapshot.state.contents.files.values().map(|file| format!("{:?}", file.add)).collect::<Vec<_>>()
+    };
     let without = |text: Vec<String>| {
         text.into_iter().map(|text| text.replace("data_change: true", "data_change: false")).collect::<Vec<_>>()
     };
     assert_eq!(without(paths(&anew)), without(paths(&snapshot)));
-    assert_eq!(anew.state.removed, snapshot.state.removed);
-    assert_eq!(anew.state.last, snapshot.state.last);
+    assert_eq!(anew.state.contents.removed, snapshot.state.contents.removed);
+    assert_eq!(anew.state.contents.last, snapshot.state.contents.last);
 }
 
 /// A log of 100,000 files. The files themselves are three.

@@ -29,23 +29,19 @@ const HOUR: i64 = 3600 * SECOND;
 const START: i64 = 1_793_491_200 * SECOND;
 
 /// A directory that is removed.
-struct Scratch(PathBuf);
+struct Scratch(tempfile::TempDir);
 
 impl Scratch {
     fn new() -> Self {
-        let path = std::env::temp_dir().join(format!("indago-archive-{:016x}", rand::random::<u64>()));
-        std::fs::create_dir(&path).expect("the temporary directory can be written");
-        Scratch(path)
+        Scratch(tempfile::tempdir().expect("the temporary directory can be written"))
     }
 
     fn location(&self) -> String {
-        self.0.join("store").display().to_string()
+        self.store().display().to_string()
     }
-}
 
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
+    fn store(&self) -> PathBuf {
+        self.0.path().join("store")
     }
 }
 
@@ -185,7 +181,7 @@ async fn in_memory() -> (Arc<dyn ObjectStore>, Archive) {
 }
 
 async fn open_at(store: Arc<dyn ObjectStore>) -> crate::Result<Archive> {
-    Archive::at(Place { location: "memory:".into(), store }).await
+    Archive::at(Place { location: "memory:".into(), store, directory: None }).await
 }
 
 /// Records worlds, as a recorder does.

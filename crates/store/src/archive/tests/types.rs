@@ -145,7 +145,7 @@ async fn statistics_are_of_the_keys_wherever_they_stand() {
     )
     .await;
     let snapshot = archive.snapshot(TABLE).await.expect("the log can be read").expect("the table is recorded");
-    let file = snapshot.state.files.values().next().expect("one file");
+    let file = snapshot.state.contents.files.values().next().expect("one file");
     let stats: serde_json::Value = serde_json::from_str(file.add.stats.as_deref().unwrap_or_default()).expect("JSON");
     assert_eq!(stats["minValues"]["uid"], "a");
     let upper = stats["maxValues"]["uid"].as_str().expect("an upper bound");
