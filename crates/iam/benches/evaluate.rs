@@ -10,7 +10,7 @@ fn set(layer: Layer, text: &str) -> PolicySet {
     PolicySet::new([("policy".to_owned(), Policy::parse(text, layer).expect("a policy"))])
 }
 
-/// 200 statements: a quarter of them concerns each service, half of those the action that is asked for.
+/// 200 statements, 50 per service. Half of those of S3 concern the requested action.
 fn identity() -> String {
     let statement = |number: usize| {
         let service = ["s3", "ec2", "iam", "sqs"][number % 4];

@@ -130,7 +130,7 @@ impl Condition {
         if self.is_negated { !matches } else { matches }
     }
 
-    /// The keys that it needs and nothing states.
+    /// The unknown keys that it needs.
     pub(crate) fn missing<'a>(&'a self, asked: &'a Asked<'_>) -> impl Iterator<Item = &'a str> {
         let own = asked.is_unknown(&self.lower).then_some(&*self.key);
         let variables = self.wanted.iter().flat_map(|wanted| match wanted {
@@ -226,7 +226,7 @@ impl Wanted {
             }
             Wanted::Date(compare, wanted) => date::parse(value).is_some_and(|date| compare.holds(date.cmp(wanted))),
             Wanted::Bool(wanted) => boolean(value) == Some(*wanted),
-            // The request has the value in base64, as the policy does, or as it is.
+            // The value of the request is in base64, like that of the policy, or it is the bytes themselves.
             Wanted::Bytes(wanted) => {
                 STANDARD.decode(value).is_ok_and(|bytes| bytes == *wanted) || value.as_bytes() == wanted
             }

@@ -1,4 +1,4 @@
-//! Dates of condition values: the W3C's profile of ISO 8601, or seconds since 1970.
+//! Dates of condition values: the W3C profile of ISO 8601, or seconds since 1970.
 
 /// Nanoseconds since 1970. `None` if it is not a date.
 pub(crate) fn parse(text: &str) -> Option<i128> {

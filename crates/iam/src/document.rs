@@ -103,7 +103,7 @@ impl Document {
     ///
     /// # Errors
     ///
-    /// If the action or the resource is not one.
+    /// If the action or the resource is malformed.
     pub fn evaluate(&self) -> Result<Answer<'_>> {
         let request = Request {
             action: &self.action,

@@ -1,4 +1,4 @@
-//! What is wrong with a policy or a request.
+//! Errors of policies and requests.
 
 /// Why a policy or a request cannot be used, and where.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -42,6 +42,10 @@ impl Error {
 
     pub(crate) fn syntax(place: &str, why: &serde_json::Error) -> Self {
         Error::Syntax { place: cut(place), why: cut(&why.to_string()) }
+    }
+
+    pub(crate) fn too_large(place: &str, bytes: usize, limit: usize) -> Self {
+        Error::TooLarge { place: cut(place), bytes, limit }
     }
 }
 

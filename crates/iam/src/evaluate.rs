@@ -6,7 +6,7 @@ use std::fmt;
 
 use crate::error::Result;
 use crate::policy::Layer;
-use crate::principal::Principal;
+use crate::principal::{Keys, Principal};
 use crate::request::{Asked, Request};
 use crate::set::{Hit, Opinion, PolicySet};
 use crate::truth::{Truth, all};
@@ -15,8 +15,7 @@ use crate::truth::{Truth, all};
 #[derive(Debug, Clone)]
 pub struct Caller {
     principal: Principal,
-    /// The context keys that follow from it.
-    context: Vec<(&'static str, String)>,
+    context: Keys,
     identity: PolicySet,
     boundaries: Vec<PolicySet>,
     session: Option<PolicySet>,
@@ -30,7 +29,7 @@ pub struct Target {
     resource_controls: Vec<PolicySet>,
 }
 
-/// What AWS answers to a request.
+/// The decision about a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Decision {
     /// The request is allowed.
@@ -142,7 +141,7 @@ impl<'a> Opinions<'a> {
 ///
 /// # Errors
 ///
-/// If the action or the resource is not one.
+/// If the action or the resource is malformed.
 pub fn evaluate<'a>(caller: &'a Caller, target: &'a Target, request: &Request<'_>) -> Result<Answer<'a>> {
     let with_role;
     let (mut principal, mut context) = (&caller.principal, &caller.context);
@@ -218,7 +217,7 @@ fn decide<'a>(caller: &'a Caller, asked: &Asked<'_>, opinions: &Opinions<'a>) ->
     let resource = by_account.max(by_role).max(direct);
     let identity = match () {
         () if principal.is_root() => Truth::Yes,
-        // A federated user has what the session policies give of the user's permissions.
+        // A federated user has the permissions of the user that the session policies also allow.
         () if principal.is_federated_user() && caller.session.is_none() => Truth::No,
         () => opinions.allow(Layer::Identity),
     };
@@ -238,14 +237,14 @@ fn decide<'a>(caller: &'a Caller, asked: &Asked<'_>, opinions: &Opinions<'a>) ->
 
     match (allow, deny) {
         (Truth::No, _) => {
-            let level = opinions
+            let control = opinions
                 .0
                 .iter()
                 .find(|(layer, _, opinion)| *layer == Layer::ServiceControl && opinion.allow() == Truth::No);
+            if let Some((layer, level, _)) = control {
+                return answer(Decision::ImplicitlyDenied, Some(*layer), *level, None);
+            }
             let layer = match () {
-                () if let Some((layer, level, _)) = level => {
-                    return answer(Decision::ImplicitlyDenied, Some(*layer), *level, None);
-                }
                 () if needs_resource && resource == Truth::No => Layer::Resource,
                 () if identity == Truth::No && (is_across || by_role == Truth::No) => match caller.session {
                     None if principal.is_federated_user() => Layer::Session,
@@ -258,11 +257,10 @@ fn decide<'a>(caller: &'a Caller, asked: &Asked<'_>, opinions: &Opinions<'a>) ->
         }
         (Truth::Yes, Truth::No) => {
             let by_resource = resource == Truth::Yes && (direct.max(by_role) == Truth::Yes || needs_resource);
-            let identity = opinions.allowed_by(Layer::Identity);
-            match (identity, by_resource) {
-                (Some(hit), _) if identity_counts(opinions, limits) => {
-                    answer(Decision::Allowed, Some(Layer::Identity), None, Some(hit))
-                }
+            // The allow of an identity policy counts if no boundary or session limits it.
+            let by_identity = identity == Truth::Yes && limits == Truth::Yes;
+            match (opinions.allowed_by(Layer::Identity), by_resource) {
+                (Some(hit), _) if by_identity => answer(Decision::Allowed, Some(Layer::Identity), None, Some(hit)),
                 (_, true) => {
                     let hit = opinions.allowed_by(Layer::Resource);
                     answer(Decision::Allowed, Some(Layer::Resource), None, hit)
@@ -277,11 +275,6 @@ fn decide<'a>(caller: &'a Caller, asked: &Asked<'_>, opinions: &Opinions<'a>) ->
             answer
         }
     }
-}
-
-/// Whether the allow of an identity policy is not limited by boundary and session.
-fn identity_counts(opinions: &Opinions<'_>, limits: Truth) -> bool {
-    limits == Truth::Yes && opinions.allow(Layer::Identity) == Truth::Yes
 }
 
 impl Decision {

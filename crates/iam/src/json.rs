@@ -23,15 +23,15 @@ pub(crate) enum Node {
 }
 
 impl Node {
-    /// Parses a text that stands at `place`.
+    /// Parses a text. Errors state `place`.
     pub(crate) fn parse(text: &str, place: &str) -> Result<Node> {
         if text.len() > LONGEST {
-            return Err(Error::TooLarge { place: place.to_owned(), bytes: text.len(), limit: LONGEST });
+            return Err(Error::too_large(place, text.len(), LONGEST));
         }
         serde_json::from_str(text).map_err(|error| Error::syntax(place, &error))
     }
 
-    /// What it is, for errors.
+    /// Its type, for errors.
     pub(crate) fn kind(&self) -> &'static str {
         match self {
             Node::Null => "null",

@@ -1,13 +1,11 @@
 //! AWS IAM policies: parsed, and evaluated as AWS documents it.
 //!
 //! A [`Caller`] is a principal with its policies, a [`Target`] the policies of a resource. Both are compiled once, and
-//! [`evaluate`] decides many requests with them. The answer is a [`Decision`] with its reason: the statement that
-//! denies or allows, the layer that does not allow, or the context keys that it depends on. [`Document`] is all of that
-//! as one JSON document.
+//! [`evaluate`] decides many requests with them. An [`Answer`] is a [`Decision`] with its reason: the statement that
+//! denies or allows, the layer that does not allow, or the context keys that it depends on. [`Document`] is a request
+//! with all of its policies as one JSON document.
 //!
-//! The crate reads nothing and knows no client.
-
-#![cfg_attr(test, allow(clippy::unwrap_used))]
+//! The crate reads nothing and has no client.
 
 mod actions;
 mod condition;

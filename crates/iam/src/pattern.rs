@@ -10,7 +10,7 @@ pub(crate) const LONGEST: usize = 4096;
 /// A part of a pattern.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Part {
-    Text(Box<str>),
+    Text(String),
     /// `?`
     One,
     /// `*`
@@ -54,7 +54,7 @@ pub(crate) struct Pattern {
 impl Template {
     pub(crate) fn parse(text: &str, reading: Reading, place: &str) -> Result<Template> {
         if text.len() > LONGEST {
-            return Err(Error::TooLarge { place: place.to_owned(), bytes: text.len(), limit: LONGEST });
+            return Err(Error::too_large(place, text.len(), LONGEST));
         }
         let mut pieces: Vec<Piece> = Vec::new();
         let mut rest = text;
@@ -103,12 +103,12 @@ impl Template {
                         is_unknown = true;
                         parts.push(Part::Many);
                     }
-                    (None, Some(default)) => parts.push(Part::Text(default.clone())),
+                    (None, Some(default)) => parts.push(Part::Text(default.to_string())),
                     (None, None) => return Truth::No,
                 },
             }
         }
-        // Where even any value would not match, the missing one does not matter.
+        // If the pattern does not match with any value, the unknown value does not matter.
         match test(&Pattern::new(parts)) {
             true if is_unknown => Truth::Unknown,
             matches => matches.into(),
@@ -143,7 +143,7 @@ fn push_part(pieces: &mut Vec<Piece>, part: Part) {
 
 fn push_text(pieces: &mut Vec<Piece>, text: &str) {
     match pieces.last_mut() {
-        Some(Piece::Part(Part::Text(last))) => *last = format!("{last}{text}").into(),
+        Some(Piece::Part(Part::Text(last))) => last.push_str(text),
         _ => pieces.push(Piece::Part(Part::Text(text.into()))),
     }
 }
@@ -191,7 +191,7 @@ impl Pattern {
     /// the end of its part.
     pub(crate) fn matches_resource(&self, resource: &str) -> bool {
         if let [Part::Text(prefix), ..] = self.parts.as_slice()
-            && !resource.starts_with(&**prefix)
+            && !resource.starts_with(prefix.as_str())
         {
             return false;
         }

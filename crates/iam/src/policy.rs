@@ -10,7 +10,7 @@ use crate::principal::Principals;
 use crate::request::Asked;
 use crate::truth::{Truth, all, any};
 
-/// A kind of policies, by what they are attached to. It decides which elements a policy has, and what its statements mean
+/// A kind of policy, by what it is attached to. It decides which elements a policy has, and what its statements mean
 /// for a decision.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Layer {
@@ -202,7 +202,7 @@ impl Statement {
         Ok(Statement { sid, is_deny, principals, is_not_action, actions, is_not_resource, resources, conditions })
     }
 
-    /// Whether the statement applies, as far as resource and conditions say. Its action applies.
+    /// Whether the statement applies to a request whose action it names.
     pub(crate) fn applies(&self, asked: &Asked<'_>) -> Truth {
         match self.names_resource(asked) {
             Truth::No => Truth::No,
@@ -218,7 +218,7 @@ impl Statement {
         if self.is_not_resource { !named } else { named }
     }
 
-    /// The context keys that decide whether it applies and that nothing states.
+    /// The unknown context keys that decide whether it applies.
     pub(crate) fn missing<'a>(&'a self, asked: &'a Asked<'_>) -> impl Iterator<Item = &'a str> {
         let resources = self.resources.iter().flatten().flat_map(Template::variables);
         let resources = resources.filter(|key| asked.is_unknown(key));

@@ -33,6 +33,9 @@ enum Kind {
     Anonymous,
 }
 
+/// The context keys that follow from a principal, with names in lowercase. `None`: its requests do not have the key.
+pub(crate) type Keys = [(&'static str, Option<String>); 6];
+
 /// Whether a text is the number of an account.
 pub(crate) fn is_account(text: &str) -> bool {
     text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_digit())
@@ -149,22 +152,18 @@ impl Principal {
             && [".amazonaws.com", ".amazonaws.com.cn", ".aws.internal"].iter().any(|end| self.text.ends_with(end))
     }
 
-    /// The context keys that AWS sets for it. The names are in lowercase.
-    pub(crate) fn context(&self) -> Vec<(&'static str, String)> {
-        let mut keys = Vec::new();
-        if let Some(account) = &self.account
-            && self.has_identity()
-        {
-            let arn = match &self.kind {
-                Kind::Role { role, .. } => role.clone(),
-                Kind::Root if is_account(&self.text) => format!("arn:aws:iam::{account}:root"),
-                _ => self.text.clone(),
-            };
-            keys.extend([("aws:principalarn", arn), ("aws:principalaccount", account.clone())]);
-        }
-        if self.kind == Kind::Anonymous {
-            keys.push(("aws:principalaccount", "anonymous".to_owned()));
-        }
+    /// The context keys that AWS sets for it.
+    pub(crate) fn context(&self) -> Keys {
+        let account = self.account.as_ref().filter(|_| self.has_identity());
+        let arn = account.map(|account| match &self.kind {
+            Kind::Role { role, .. } => role.clone(),
+            Kind::Root if is_account(&self.text) => format!("arn:aws:iam::{account}:root"),
+            _ => self.text.clone(),
+        });
+        let account = match self.kind {
+            Kind::Anonymous => Some("anonymous".to_owned()),
+            _ => account.cloned(),
+        };
         let kind = match &self.kind {
             Kind::Root => Some("Account"),
             Kind::User { .. } => Some("User"),
@@ -173,15 +172,18 @@ impl Principal {
             Kind::Anonymous => Some("Anonymous"),
             Kind::Host | Kind::Provider => None,
         };
-        keys.extend(kind.map(|kind| ("aws:principaltype", kind.to_owned())));
-        if let Kind::User { name } = &self.kind {
-            keys.push(("aws:username", name.clone()));
-        }
-        if self.is_service() {
-            keys.push(("aws:principalservicename", self.text.clone()));
-        }
-        keys.push(("aws:principalisawsservice", self.is_service().to_string()));
-        keys
+        let user = match &self.kind {
+            Kind::User { name } => Some(name.clone()),
+            _ => None,
+        };
+        [
+            ("aws:principalarn", arn),
+            ("aws:principalaccount", account),
+            ("aws:principaltype", kind.map(str::to_owned)),
+            ("aws:username", user),
+            ("aws:principalservicename", self.is_service().then(|| self.text.clone())),
+            ("aws:principalisawsservice", Some(self.is_service().to_string())),
+        ]
     }
 }
 
@@ -216,7 +218,7 @@ enum Named {
     Aws(Box<str>),
     Service(Box<str>),
     Federated(Box<str>),
-    /// Of S3. No request states it.
+    /// A canonical user of S3. No request states one.
     CanonicalUser,
 }
 
@@ -236,7 +238,6 @@ impl Principals {
             for value in values.texts(&place)? {
                 named.push(match kind.as_str() {
                     "AWS" => Named::aws(value),
-                    "Service" if value == "*" => Named::Service("*".into()),
                     "Service" => Named::Service(value.into()),
                     "Federated" => Named::Federated(value.into()),
                     "CanonicalUser" => Named::CanonicalUser,

@@ -7,7 +7,10 @@ use crate::actions;
 use crate::error::{Error, Result};
 use crate::json::Node;
 use crate::pattern;
-use crate::principal::{Principal, is_account};
+use crate::principal::{Keys, Principal, is_account};
+
+/// The key of the account that owns the resource, in lowercase.
+const RESOURCE_ACCOUNT: &str = "aws:resourceaccount";
 
 /// The context of a request: its condition keys and their values.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -19,7 +22,7 @@ pub struct Context {
 }
 
 impl Context {
-    /// Sets a key, whatever the case of its name. No values: the request does not have the key.
+    /// Sets a key. The case of its name does not matter. Without values, the request does not have the key.
     #[must_use]
     pub fn with<V: Into<String>>(mut self, key: &str, values: impl IntoIterator<Item = V>) -> Self {
         self.keys.insert(key.to_ascii_lowercase(), values.into_iter().map(Into::into).collect());
@@ -79,8 +82,7 @@ pub struct Request<'a> {
 /// A request as statements see it.
 pub(crate) struct Asked<'a> {
     pub(crate) principal: &'a Principal,
-    /// The keys that follow from the principal.
-    pub(crate) of_principal: &'a [(&'static str, String)],
+    of_principal: &'a Keys,
     /// In lowercase.
     pub(crate) action: String,
     pub(crate) resource: Cow<'a, str>,
@@ -92,7 +94,7 @@ pub(crate) struct Asked<'a> {
 impl<'a> Asked<'a> {
     pub(crate) fn new(
         principal: &'a Principal,
-        of_principal: &'a [(&'static str, String)],
+        of_principal: &'a Keys,
         has_boundary: bool,
         request: &Request<'a>,
     ) -> Result<Self> {
@@ -104,17 +106,16 @@ impl<'a> Asked<'a> {
         };
         let mut resource = Cow::Borrowed(request.resource);
         if resource.len() > pattern::LONGEST {
-            let (bytes, limit) = (resource.len(), pattern::LONGEST);
-            return Err(Error::TooLarge { place: "resource".to_owned(), bytes, limit });
+            return Err(Error::too_large("resource", resource.len(), pattern::LONGEST));
         }
         if resource != "*" && !resource.starts_with("arn:") {
             let why = format!("`{resource}` is not a resource: state an ARN, or `*` if the action has no resource");
             return Err(Error::malformed("resource", why));
         }
         let of_arn = request.resource.split(':').nth(4).filter(|account| is_account(account));
-        // An action that has no resources is on all of them.
+        // An action that takes no resource is evaluated on all of them.
         if (resource != "*" || service == "s3") && actions::has_no_resource(service, name) {
-            // Policies for S3 may also name it as all buckets.
+            // Policies for S3 may also state all buckets.
             resource = match service {
                 "s3" => format!("arn:{}:s3:::*", principal.partition()).into(),
                 _ => "*".into(),
@@ -137,10 +138,11 @@ impl<'a> Asked<'a> {
         if let Some(values) = self.context.keys.get(key) {
             return (!values.is_empty()).then_some(Values::Stated(values));
         }
-        if key == "aws:resourceaccount" {
+        if key == RESOURCE_ACCOUNT {
             return self.resource_account.map(Values::Derived);
         }
-        self.of_principal.iter().find(|(name, _)| *name == key).map(|(_, value)| Values::Derived(value))
+        let (_, value) = self.of_principal.iter().find(|(name, _)| *name == key)?;
+        value.as_deref().map(Values::Derived)
     }
 
     /// The value of a key for a variable: it must have exactly one, which is not empty.
@@ -152,18 +154,13 @@ impl<'a> Asked<'a> {
         }
     }
 
-    /// Whether nothing says if the request has the key.
+    /// Whether the request may have the key or not: the context is partial and does not state it, and AWS does not
+    /// derive it from the principal or the resource.
     pub(crate) fn is_unknown(&self, key: &str) -> bool {
-        const OF_PRINCIPAL: [&str; 7] = [
-            "aws:principalarn",
-            "aws:principalaccount",
-            "aws:principaltype",
-            "aws:username",
-            "aws:principalservicename",
-            "aws:principalisawsservice",
-            "aws:resourceaccount",
-        ];
-        self.context.is_partial && !self.context.keys.contains_key(key) && !OF_PRINCIPAL.contains(&key)
+        self.context.is_partial
+            && !self.context.keys.contains_key(key)
+            && key != RESOURCE_ACCOUNT
+            && !self.of_principal.iter().any(|(name, _)| *name == key)
     }
 }
 

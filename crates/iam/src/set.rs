@@ -23,7 +23,7 @@ pub struct PolicySet {
     of_any: Vec<u32>,
 }
 
-/// A statement, and where it stands.
+/// A statement, and its place.
 #[derive(Debug, Clone)]
 struct Placed {
     statement: Statement,
@@ -40,11 +40,11 @@ pub(crate) struct Hit<'a> {
     pub(crate) position: u32,
 }
 
-/// What the policies of a layer say to a request.
+/// What the policies of a layer decide about a request.
 #[derive(Debug)]
 pub(crate) struct Opinion<'a> {
     pub(crate) deny: Truth,
-    /// By how the policy names the principal, if it does. Other policies have only the first.
+    /// By [`Grade`]: how the policy names the principal. Policies without principals have only the first.
     pub(crate) allow: [Truth; 3],
     pub(crate) denied_by: Option<Hit<'a>>,
     pub(crate) allowed_by: Option<Hit<'a>>,
@@ -91,7 +91,7 @@ impl PolicySet {
         self.names.is_empty()
     }
 
-    /// What the statements say. It stops at the first explicit deny.
+    /// Evaluates the statements that can concern the request. It stops at the first explicit deny.
     pub(crate) fn opinion(&self, asked: &Asked<'_>) -> Opinion<'_> {
         let mut opinion = Opinion {
             deny: Truth::No,

@@ -3,10 +3,11 @@
 use crate::{Case, Context, Decision, Document, Layer, Policy};
 
 fn files() -> Vec<(String, String)> {
-    let folder = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/cases")).unwrap();
-    let mut files: Vec<_> = folder.map(|entry| entry.unwrap().path()).collect();
+    let folder = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/cases")).expect("the crate has cases");
+    let mut files: Vec<_> = folder.map(|entry| entry.expect("an entry of the directory").path()).collect();
     files.sort();
-    files.iter().map(|path| (path.display().to_string(), std::fs::read_to_string(path).unwrap())).collect()
+    let text = |path: &std::path::Path| std::fs::read_to_string(path).expect("a file of cases is text");
+    files.iter().map(|path| (path.display().to_string(), text(path))).collect()
 }
 
 #[test]
@@ -14,9 +15,9 @@ fn every_case_has_its_decision() {
     let (mut many, mut wrong) = (0, Vec::new());
     for (file, text) in files() {
         assert!(text.contains("\"source\": \"https://docs.aws.amazon.com/"), "{file} names its page");
-        for case in Case::parse_all(&text).unwrap() {
+        for case in Case::parse_all(&text).expect("a file has a list of cases") {
             let case = case.unwrap_or_else(|error| panic!("{file}: {error}"));
-            let answer = case.document.evaluate().unwrap();
+            let answer = case.document.evaluate().expect("a case has a valid request");
             many += 1;
             if answer.decision != case.expected {
                 wrong.push(format!("{file} `{}`: expected {}, {answer}", case.name, case.expected.name()));
@@ -29,16 +30,17 @@ fn every_case_has_its_decision() {
 }
 
 fn decide(document: &serde_json::Value) -> Decision {
-    Document::parse(&document.to_string()).unwrap().evaluate().unwrap().decision
+    let document = Document::parse(&document.to_string()).expect("a case, also a changed one, is a document");
+    document.evaluate().expect("a case has a valid request").decision
 }
 
 /// Documents as values, to change them.
 fn documents() -> Vec<serde_json::Value> {
     let mut documents = Vec::new();
     for (_, text) in files() {
-        let mut file: serde_json::Value = serde_json::from_str(&text).unwrap();
-        for mut case in file["cases"].take().as_array().unwrap().clone() {
-            let members = case.as_object_mut().unwrap();
+        let mut file: serde_json::Value = serde_json::from_str(&text).expect("a file of cases is JSON");
+        for mut case in file["cases"].take().as_array().expect("a file has a list of cases").clone() {
+            let members = case.as_object_mut().expect("a case is an object");
             ["name", "expected", "source"].iter().for_each(|key| _ = members.remove(*key));
             documents.push(case);
         }
@@ -52,7 +54,7 @@ fn with(document: &serde_json::Value, list: &str, value: serde_json::Value) -> s
     if !document[list].is_array() {
         document[list] = serde_json::json!([]);
     }
-    document[list].as_array_mut().unwrap().push(value);
+    document[list].as_array_mut().expect("it is a list now").push(value);
     document
 }
 
@@ -153,7 +155,7 @@ fn what_does_not_depend_is_certain() {
         certain += 1;
         for value in [json!(null), json!("true"), json!("10.1.1.1"), json!(["a", "b"]), json!("2020-04-01T00:00:00Z")] {
             let mut stated = document.clone();
-            stated["request"].as_object_mut().unwrap().remove("missing_context");
+            stated["request"].as_object_mut().expect("a request is an object").remove("missing_context");
             let known = stated["request"]["context"].as_object().cloned().unwrap_or_default();
             for key in [
                 "svc:Key",
@@ -282,13 +284,14 @@ fn malformed_policies_state_where() {
             "policy.Statement[0].Resource: 5000 bytes, which is more than the limit of 4096",
         ),
     ] {
-        assert_eq!(Policy::parse(text, layer).unwrap_err().to_string(), error);
+        assert_eq!(Policy::parse(text, layer).expect_err(error).to_string(), error);
     }
     let long = format!("{{\"{}\": 1}}", "é".repeat(10_000));
-    let error = Policy::parse(&long, Layer::Identity).unwrap_err().to_string();
+    let error = Policy::parse(&long, Layer::Identity).expect_err("the element is unknown").to_string();
     assert!(error.len() < 500 && error.contains(".."), "{error}");
     let encoded = "%7B%22Statement%22%3A%5B%7B%22Effect%22%3A%22Allow%22%2C%22Action%22%3A%22%2A%22%2C%22Resource%22%3A%22%2A%22%7D%5D%7D";
-    assert_eq!(Policy::parse(encoded, Layer::Identity).unwrap().statements.len(), 1);
+    let policy = Policy::parse(encoded, Layer::Identity).expect("percent-encoded policies are accepted");
+    assert_eq!(policy.statements.len(), 1);
 }
 
 #[test]
@@ -324,13 +327,14 @@ fn malformed_documents_state_where() {
             "request.resource_account: expected the 12 digits of an account, as a string",
         ),
     ] {
-        assert_eq!(Document::parse(&text).unwrap_err().to_string(), error);
+        assert_eq!(Document::parse(&text).expect_err(error).to_string(), error);
     }
     let bad = |action: &str, resource: &str| {
         let text = format!(
             r#"{{"request": {{"principal": "111122223333", "action": "{action}", "resource": "{resource}"}}}}"#
         );
-        Document::parse(&text).unwrap().evaluate().unwrap_err().to_string()
+        let document = Document::parse(&text).expect("actions and resources are checked by the evaluation");
+        document.evaluate().expect_err("the action or the resource is malformed").to_string()
     };
     assert_eq!(bad("x", "*"), "action: `x` is not an action: state a service and a name, as in `s3:GetObject`");
     assert_eq!(bad("s3:x", "b"), "resource: `b` is not a resource: state an ARN, or `*` if the action has no resource");
@@ -343,7 +347,8 @@ fn the_reason_names_statement_and_layer() {
             r#"{{"request": {{"principal": "arn:aws:iam::111122223333:user/bob", "action": "s3:GetObject",
                 "resource": "arn:aws:s3:::b/k", "missing_context": "unknown"}}, {policies}}}"#
         );
-        Document::parse(&text).unwrap().evaluate().unwrap().to_string()
+        let document = Document::parse(&text).expect("the document is valid");
+        document.evaluate().expect("the request is valid").to_string()
     };
     let allow = r#"{"Statement": [{"Sid": "All", "Effect": "Allow", "Action": "*", "Resource": "*"}]}"#;
     let deny = r#"{"Statement": [{"Effect": "Deny", "Action": "s3:*", "Resource": "*"}]}"#;
@@ -373,4 +378,20 @@ fn the_reason_names_statement_and_layer() {
     }
     let context = Context::default().with("Aws:X", ["a"]);
     assert_eq!(context, Context::default().with("aws:x", ["a"]));
+}
+
+/// Without session policies, the identity policies of a federated user allow nothing, so they are not the reason.
+#[test]
+fn the_reason_of_a_federated_user_is_the_resource_policy() {
+    let user = "arn:aws:sts::111122223333:federated-user/bob";
+    let document = serde_json::json!({
+        "request": {"principal": user, "action": "s3:GetObject", "resource": "arn:aws:s3:::b/k"},
+        "identity_policies": [{"Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}],
+        "resource_policy": {
+            "Statement": [{"Effect": "Allow", "Principal": {"AWS": user}, "Action": "*", "Resource": "*"}]
+        },
+    });
+    let document = Document::parse(&document.to_string()).expect("the document is valid");
+    let answer = document.evaluate().expect("the request is valid");
+    assert_eq!(answer.to_string(), "allowed by statement `Statement[0]` of `resource_policy`");
 }

@@ -1,4 +1,4 @@
-//! Answers that can be unknown.
+//! Truth values that can be unknown.
 
 /// Whether something holds. Ordered: of several that must all hold, the least counts; of alternatives, the greatest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

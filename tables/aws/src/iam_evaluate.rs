@@ -102,15 +102,8 @@ impl Evaluate for Decisions {
             if self.0.context().meter.is_cancelled() {
                 return Err(Error::Cancelled);
             }
-            let parsed = document.map(Document::parse).transpose();
-            let answer = parsed
-                .as_ref()
-                .map_err(Clone::clone)
-                .and_then(|parsed| parsed.as_ref().map(Document::evaluate).transpose());
-            let answer = answer.unwrap_or_else(|error| {
-                self.report(&error);
-                None
-            });
+            let parsed = document.and_then(|text| self.reported(Document::parse(text)));
+            let answer = parsed.as_ref().and_then(|parsed| self.reported(parsed.evaluate()));
             valid.push(answer.is_some());
             let values = answer.as_ref().map(|answer| {
                 [
@@ -138,10 +131,13 @@ impl Evaluate for Decisions {
 
 impl Decisions {
     /// Reports why a value is NULL, once per query for each cause.
-    fn report(&self, error: &indago_iam::Error) {
-        let why = error.to_string();
-        if self.0.context().query.is_first(&format!("{} {why}", SPEC.name)) {
-            self.0.report("document", &Error::Malformed(why));
-        }
+    fn reported<T>(&self, result: indago_iam::Result<T>) -> Option<T> {
+        let report = |error: &indago_iam::Error| {
+            let why = error.to_string();
+            if self.0.context().query.is_first(&format!("{} {why}", SPEC.name)) {
+                self.0.report("document", &Error::Malformed(why));
+            }
+        };
+        result.inspect_err(report).ok()
     }
 }
