@@ -275,7 +275,7 @@ fn systemd_is_notified() {
 }
 
 /// Sends bytes, and returns everything that comes back until the server closes the connection.
-fn exchange(mut stream: impl Read + Write, request: &[u8]) -> String {
+pub(crate) fn exchange(mut stream: impl Read + Write, request: &[u8]) -> String {
     // The server may close a connection that it refuses before it reads the request.
     let _ = stream.write_all(request);
     let mut response = Vec::new();

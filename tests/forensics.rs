@@ -10,7 +10,7 @@ use indago_testkit::beds::Estate;
 use serde_json::Value;
 
 use crate::cli::indago;
-use crate::support::{kubernetes_guide, output, root};
+use crate::support::{kubernetes_guide, root, sql_blocks};
 
 /// A query's rows; it must have no warnings.
 fn ask(estate: &Estate, file: &Path) -> Vec<Value> {
@@ -109,10 +109,8 @@ fn each_query_shows_its_part_of_the_trail() {
     let links = kubernetes_guide(false);
     assert_eq!(links.len(), 5);
     for link in links {
-        let mut query = estate.command(indago().get_program());
-        query.args(["query", "--strict", "--format", "ndjson", &link]).stdin(Stdio::null());
-        let found = output(&mut query);
-        assert!(!found.is_empty(), "{link}");
+        let (rows, errors) = run(&estate, &["query", "--strict", &link]);
+        assert!(rows.is_some_and(|rows| !rows.is_empty()), "{link}: {errors}");
     }
 
     // Related findings.
@@ -166,7 +164,7 @@ fn joins_have_rows(estate: &Estate, folder: &Path) {
     let joined: BTreeSet<u64> =
         counts.iter().filter(|row| row["n"] != 0).filter_map(|row| row["link"].as_u64()).collect();
     let missing = with_home.difference(&joined).map(|number| &MENTIONS[*number as usize]);
-    // An object of another kind is no home of this one: a deployment does not control a stateful set.
+    // Workloads of different kinds do not all join: a deployment does not control a stateful set.
     let missing = missing.filter(|mention| mention.kind != "workload" || mention.relation != Relation::Is);
     let missing: Vec<&Mention> = missing.filter(|mention| !WITHOUT_ROWS.contains(&mention.table)).collect();
     let expected = |mention: &&Mention| {
@@ -225,18 +223,22 @@ fn until(estate: &Estate, sql: &str) {
     }
 }
 
+fn now() -> String {
+    chrono::Utc::now().to_rfc3339_opts(chrono::SecondsFormat::Micros, true)
+}
+
 /// Waits until all tables were read after now, and returns a time after that.
 fn read_again(estate: &Estate) -> String {
-    let now = chrono::Utc::now().to_rfc3339_opts(chrono::SecondsFormat::Micros, true);
+    let began = now();
     until(
         estate,
         &format!(
             "SELECT count(*) = 21 FROM (SELECT table_name FROM coverage \
              WHERE gap IS NULL OR gap LIKE '%CAP_SYS_PTRACE%' GROUP BY table_name \
-             HAVING max(end_time) > TIMESTAMP '{now}')"
+             HAVING max(end_time) > TIMESTAMP '{began}')"
         ),
     );
-    chrono::Utc::now().to_rfc3339_opts(chrono::SecondsFormat::Micros, true)
+    now()
 }
 
 fn kubectl(estate: &Estate, arguments: &[&str]) {
@@ -279,7 +281,7 @@ fn an_incident_is_as_it_was() {
     fs::write(&kubeconfig, cut.to_string()).expect("written");
     let recorder = Recorder::start(&estate);
     until(&estate, "SELECT count(*) > 0 FROM coverage WHERE table_name = 'kubernetes_pods' AND gap LIKE '%refused%'");
-    let outage = chrono::Utc::now().to_rfc3339_opts(chrono::SecondsFormat::Micros, true);
+    let outage = now();
     drop(recorder);
     fs::write(&kubeconfig, reachable).expect("written");
     let recorder = Recorder::start(&estate);
@@ -345,10 +347,9 @@ fn an_incident_is_as_it_was() {
     // The guide tells it with these queries.
     let guide = fs::read_to_string(root().join("docs/guide/time.md")).expect("the page");
     let (_, incident_of_guide) = guide.split_once("## An incident").expect("its section");
-    let blocks = incident_of_guide.split("```sql\n").skip(1).filter_map(|rest| Some(rest.split_once("```")?.0));
     let (pod_is, incident_is) = (format!("pod={uid}"), format!("incident={incident}"));
     let mut many = 0;
-    for sql in blocks {
+    for sql in sql_blocks(incident_of_guide) {
         let mut arguments = vec!["query", sql];
         for (name, value) in [("$pod", &pod_is), ("$incident", &incident_is)] {
             if sql.contains(&format!("{name})")) || sql.contains(&format!("{name} ")) {

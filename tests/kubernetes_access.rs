@@ -13,37 +13,13 @@ use indago_tables_kubernetes::{Kubernetes, Settings};
 use indago_testkit::beds::{KubeApi, KubeApiOptions};
 use serde_json::{Value, json};
 
-/// A deterministic generator of choices.
-struct Dice(u64);
+use crate::support::Dice;
 
-impl Dice {
-    fn new() -> Self {
-        let seed = std::env::var("INDAGO_RBAC_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(7_u64);
-        eprintln!("INDAGO_RBAC_SEED={seed}");
-        Dice(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1)
-    }
-
-    fn below(&mut self, end: usize) -> usize {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        (self.0 >> 33) as usize % end
-    }
-
-    fn pick<'a>(&mut self, of: &[&'a str]) -> &'a str {
-        of[self.below(of.len())]
-    }
-
-    /// One to `most` different ones.
-    fn some<'a>(&mut self, of: &[&'a str], most: usize) -> Vec<&'a str> {
-        let count = 1 + self.below(most);
-        let chosen: BTreeSet<&str> = (0..count).map(|_| self.pick(of)).collect();
-        chosen.into_iter().collect()
-    }
-
-    fn one_in(&mut self, n: usize) -> bool {
-        self.below(n) == 0
-    }
+/// One to `most` different ones.
+fn some<'a>(dice: &mut Dice, of: &[&'a str], most: usize) -> Vec<&'a str> {
+    let count = 1 + dice.below(most);
+    let chosen: BTreeSet<&str> = (0..count).map(|_| dice.pick(of)).collect();
+    chosen.into_iter().collect()
 }
 
 const NAMESPACES: [&str; 4] = ["n1", "n2", "kube-system", "default"];
@@ -167,13 +143,13 @@ const GROUPS_OF_USERS: [&str; 12] = [
 
 fn rule(dice: &mut Dice, is_cluster: bool) -> Value {
     if is_cluster && dice.one_in(4) {
-        return json!({"verbs": dice.some(&["get", "head", "post", "*"], 2), "nonResourceURLs": dice.some(&RULE_URLS, 3)});
+        return json!({"verbs": some(dice, &["get", "head", "post", "*"], 2), "nonResourceURLs": some(dice, &RULE_URLS, 3)});
     }
     let mut rule = json!({
-        "verbs": dice.some(&VERBS, 4), "apiGroups": dice.some(&GROUPS, 2), "resources": dice.some(&RULE_RESOURCES, 4),
+        "verbs": some(dice, &VERBS, 4), "apiGroups": some(dice, &GROUPS, 2), "resources": some(dice, &RULE_RESOURCES, 4),
     });
     if dice.one_in(3) {
-        rule["resourceNames"] = json!(dice.some(&NAMES, 3));
+        rule["resourceNames"] = json!(some(dice, &NAMES, 3));
     }
     rule
 }
@@ -270,7 +246,7 @@ fn question(dice: &mut Dice) -> Value {
     }
     if spec["user"].is_null() || dice.one_in(2) {
         let most = if dice.one_in(20) { GROUPS_OF_USERS.len() } else { 9 };
-        spec["groups"] = json!(dice.some(&GROUPS_OF_USERS[..most], 3));
+        spec["groups"] = json!(some(dice, &GROUPS_OF_USERS[..most], 3));
     }
     if dice.one_in(5) {
         spec["nonResourceAttributes"] =
@@ -410,7 +386,7 @@ fn alone(kind: &str, name: &str, namespace: &str) -> Value {
 
 #[test]
 fn access_is_what_the_server_decides() {
-    let mut dice = Dice::new();
+    let mut dice = Dice::seeded("INDAGO_RBAC_SEED");
     let api = KubeApi::with(KubeApiOptions { controllers: true, ..KubeApiOptions::default() }).expect("an API server");
     let manifest = json!({"apiVersion": "v1", "kind": "List", "items": objects(&mut dice)});
     api.apply(&manifest.to_string()).expect("the objects are valid");

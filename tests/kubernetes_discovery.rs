@@ -14,7 +14,7 @@ use indago_testkit::beds::generated::{KubeServer, KubeServerOptions};
 use indago_testkit::beds::{CustomGroup, CustomResources, KubeApi};
 use serde_json::{Value, json};
 
-use crate::support::texts;
+use crate::support::ask;
 
 const CRDS: &str = include_str!("fixtures/kubernetes/crds.yaml");
 const WIDGETS: &str = include_str!("fixtures/kubernetes/widgets.yaml");
@@ -33,13 +33,6 @@ async fn engine_of(settings: Settings) -> Engine {
     let builder = Engine::builder().tables(tables(&clusters));
     let builder = catalogs(&clusters).into_iter().fold(builder, indago_engine::EngineBuilder::catalog);
     builder.build().await.expect("an engine")
-}
-
-/// Rows as texts, their columns separated by spaces, and the warnings.
-async fn ask(engine: &Engine, sql: &str) -> (Vec<String>, Vec<Warning>) {
-    let query = engine.query(sql).await.unwrap_or_else(|error| panic!("{sql}: {error}"));
-    let batches = query.collect().await.unwrap_or_else(|error| panic!("{sql}: {error}"));
-    (texts(&batches).into_iter().map(|row| row.join(" ")).collect(), query.warnings())
 }
 
 /// Rows of a query that must have no warnings.

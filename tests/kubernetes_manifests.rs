@@ -2,12 +2,13 @@
 
 use std::path::{Path, PathBuf};
 
-use indago_engine::{Engine, EngineBuilder, Outcome, Warning};
+use indago_engine::{Engine, EngineBuilder, Outcome};
 use indago_table::Sys;
 use indago_tables_kubernetes::{Kubernetes, Settings, catalogs, tables};
 use indago_testkit::beds::KubeApi;
 
-use crate::support::texts;
+use crate::kubernetes::runtime;
+use crate::support::ask;
 
 fn fixture() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/kubernetes/manifests")
@@ -17,16 +18,6 @@ async fn engine(sys: &Sys, settings: Settings) -> Engine {
     let clusters = Kubernetes::new(sys, settings);
     let builder = Engine::builder().tables(tables(&clusters));
     catalogs(&clusters).into_iter().fold(builder, EngineBuilder::catalog).build().await.expect("an engine")
-}
-
-async fn ask(engine: &Engine, sql: &str) -> (Vec<String>, Vec<Warning>) {
-    let query = engine.query(sql).await.unwrap_or_else(|error| panic!("{sql}: {error}"));
-    let batches = query.collect().await.unwrap_or_else(|error| panic!("{sql}: {error}"));
-    (texts(&batches).into_iter().map(|row| row.join(" ")).collect(), query.warnings())
-}
-
-fn runtime() -> tokio::runtime::Runtime {
-    tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime")
 }
 
 /// Files of a machine without a kubeconfig, read as a directory.

@@ -299,7 +299,7 @@ impl Drop for Address {
     }
 }
 
-/// A server that vanishes closes no connection. Its watch ends after some seconds, and rows are current no more.
+/// A server that vanishes closes no connection. Its watch ends after some seconds, and its rows are no longer current.
 #[test]
 fn a_server_that_vanishes_is_noticed() {
     crate::support::needs_root();
@@ -330,7 +330,7 @@ fn a_server_that_vanishes_is_noticed() {
         let began = Instant::now();
         drop(address);
         // Until TCP notices, nothing distinguishes the server from one without changes.
-        until("the rows are current no more", async || !watched().await).await;
+        until("the rows are no longer current", async || !watched().await).await;
         eprintln!("a server that vanished is noticed after {:?}", began.elapsed());
     });
 }

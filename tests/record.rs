@@ -14,6 +14,8 @@ use indago::store::{Archive, Interval, Piece, Read, Span, coverage};
 use serde_json::Value;
 
 use crate::cli::{indago, signal, wait_for};
+use crate::daemon::exchange;
+use crate::support::replace;
 
 /// A host whose users a test changes, and a configuration that records them.
 struct Host {
@@ -39,8 +41,7 @@ impl Host {
             format!("{name}:x:{}:{0}:{about}:/home/{name}:/bin/sh\n", 1000 + number)
         };
         let text: String = users.into_iter().enumerate().map(line).collect();
-        let (file, new) = (self.folder.path().join("root/etc/passwd"), self.folder.path().join("root/etc/passwd.new"));
-        std::fs::write(&new, text).and_then(|()| std::fs::rename(&new, &file)).expect("written");
+        replace(&self.folder.path().join("root/etc/passwd"), &text);
     }
 
     fn record(&self, more: &[&str]) -> Command {
@@ -350,7 +351,7 @@ fn an_object_store_that_refuses_and_throttles_is_survived() {
     let mut running = Running::start(&mut record(&[]));
     let mut change = 0;
     change_until(&host, &running, &mut change, "users: 1 added");
-    // Throttled requests are tried again.
+    // Throttled requests are retried.
     fault.rule(Rule::new(Effect::status(503)).method("PUT").first(3));
     change_until(&host, &running, &mut change, "users: 0 added, 1 modified");
     // Refused ones are a gap.
@@ -382,14 +383,10 @@ fn the_daemon_records_and_its_metrics_count() {
     );
     std::fs::write(&config, format!("{daemon}{text}")).expect("written");
     let mut child = indago().args(["daemon", "--config"]).arg(&config).spawn().expect("indago runs");
-    let metrics = || -> String {
-        use std::io::{Read as _, Write as _};
-        let mut text = String::new();
-        if let Ok(mut stream) = std::os::unix::net::UnixStream::connect(&socket) {
-            let _ = stream.write_all(b"GET /metrics HTTP/1.0\r\n\r\n");
-            let _ = stream.read_to_string(&mut text);
-        }
-        text
+    // Until the daemon listens there are none.
+    let metrics = || match std::os::unix::net::UnixStream::connect(&socket) {
+        Ok(stream) => exchange(stream, b"GET /metrics HTTP/1.0\r\n\r\n"),
+        Err(_) => String::new(),
     };
     let until = |wanted: &str| {
         let began = Instant::now();

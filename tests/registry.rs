@@ -297,7 +297,7 @@ fn declared_joins_are_over_columns_of_one_type() {
         tables.iter().find(|table| table.spec().name == name).unwrap_or_else(|| panic!("no table {name}")).spec()
     };
     let kind = |table: &str, column: &str| {
-        let (spec, column) = (spec(table), column);
+        let spec = spec(table);
         spec.columns[spec.column(column).unwrap_or_else(|| panic!("no column {table}.{column}"))].kind.clone()
     };
     let mut kinds: BTreeMap<(&str, usize), (String, Kind)> = BTreeMap::new();

@@ -5,7 +5,7 @@ use std::process::Command;
 
 use arrow_array::RecordBatch;
 use datafusion::arrow::util::display::array_value_to_string;
-use indago_engine::{Engine, EngineBuilder};
+use indago_engine::{Engine, EngineBuilder, Warning};
 use indago_table::Sys;
 use indago_tables_registry::{Environments, all};
 
@@ -28,11 +28,48 @@ pub(crate) fn needs_root() {
 /// The queries of the guide's page about Kubernetes: of Kubernetes alone, or of other systems too.
 pub(crate) fn kubernetes_guide(is_alone: bool) -> Vec<String> {
     let page = std::fs::read_to_string(root().join("docs/guide/kubernetes.md")).expect("the page");
-    let queries = page.split("```sql\n").skip(1).filter_map(|rest| rest.split_once("```").map(|(query, _)| query));
     let others = ["aws_", "git_", "container_processes"];
-    let queries =
-        queries.filter(|query| others.iter().all(|other| !query.contains(&format!("JOIN {other}"))) == is_alone);
+    let queries = sql_blocks(&page)
+        .filter(|query| others.iter().all(|other| !query.contains(&format!("JOIN {other}"))) == is_alone);
     queries.map(str::to_owned).collect()
+}
+
+/// The SQL of a page in Markdown.
+pub(crate) fn sql_blocks(page: &str) -> impl Iterator<Item = &str> {
+    page.split("```sql\n").skip(1).filter_map(|rest| Some(rest.split_once("```")?.0))
+}
+
+/// Replaces a file at once, so that no reader sees a part of it.
+pub(crate) fn replace(file: &Path, text: &str) {
+    let new = file.with_extension("new");
+    std::fs::write(&new, text).and_then(|()| std::fs::rename(&new, file)).expect("written");
+}
+
+/// A deterministic generator of choices.
+pub(crate) struct Dice(u64);
+
+impl Dice {
+    /// A generator whose seed is in an environment variable, or else 7.
+    pub(crate) fn seeded(variable: &str) -> Self {
+        let seed = std::env::var(variable).ok().and_then(|seed| seed.parse().ok()).unwrap_or(7_u64);
+        eprintln!("{variable}={seed}");
+        Dice(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1)
+    }
+
+    pub(crate) fn below(&mut self, end: usize) -> usize {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        (self.0 >> 33) as usize % end
+    }
+
+    pub(crate) fn one_in(&mut self, n: usize) -> bool {
+        self.below(n) == 0
+    }
+
+    pub(crate) fn pick<'a>(&mut self, of: &[&'a str]) -> &'a str {
+        of[self.below(of.len())]
+    }
 }
 
 /// What a program prints. It must succeed; its errors are shown if it fails.
@@ -74,6 +111,13 @@ pub(crate) fn texts(batches: &[RecordBatch]) -> Vec<Vec<String>> {
         }
     }
     rows
+}
+
+/// A query's rows as texts, their columns separated by spaces, in result order; and its warnings.
+pub(crate) async fn ask(engine: &Engine, sql: &str) -> (Vec<String>, Vec<Warning>) {
+    let query = engine.query(sql).await.unwrap_or_else(|error| panic!("{sql}: {error}"));
+    let batches = query.collect().await.unwrap_or_else(|error| panic!("{sql}: {error}"));
+    (texts(&batches).into_iter().map(|row| row.join(" ")).collect(), query.warnings())
 }
 
 /// A query's rows, sorted.

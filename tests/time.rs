@@ -7,13 +7,14 @@ use std::process::Stdio;
 use serde_json::Value;
 
 use crate::cli::{Ran, indago, ran};
+use crate::support::replace;
 
 /// A host whose users a test changes, and a configuration that records them.
 struct Host {
     folder: tempfile::TempDir,
 }
 
-/// What every query of one user's past says about.
+/// The users and their shells at the three readings.
 const USERS: [&[(&str, &str)]; 3] = [
     &[("ada", "/bin/bash"), ("eve", "/bin/sh")],
     &[("ada", "/bin/zsh"), ("mallory", "/bin/sh")],
@@ -49,8 +50,7 @@ impl Host {
             format!("{name}:x:{number}:{number}:{name}:/home/{name}:{shell}\n")
         };
         let text: String = users.iter().map(line).collect();
-        let (file, new) = (self.folder.path().join("root/etc/passwd"), self.folder.path().join("root/etc/passwd.new"));
-        std::fs::write(&new, text).and_then(|()| std::fs::rename(&new, &file)).expect("written");
+        replace(&self.folder.path().join("root/etc/passwd"), &text);
     }
 
     fn config(&self) -> PathBuf {

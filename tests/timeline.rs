@@ -36,7 +36,7 @@ impl Host {
         self.folder.path().join(name)
     }
 
-    /// The rest of what a command printed: standard output, standard error, and whether it succeeded.
+    /// What a command printed to standard output and to standard error, and whether it succeeded.
     fn run(&self, arguments: &[&str]) -> (String, String, bool) {
         let mut command = indago();
         command.arg("--config").arg(self.path("indago.toml")).arg("--root").arg(self.path("root")).args(arguments);

@@ -1,5 +1,5 @@
-# Chromium without a screen. It reads commands of the DevTools protocol from the pipe `in` and answers on the pipe `out`;
-# each message ends with a NUL byte.
+# Chromium without a screen. It reads commands of the DevTools protocol from the pipe `in` and writes responses to the pipe
+# `out`. Each message ends with a NUL byte.
 mkfifo "$BED/in" "$BED/out"
 ( own_cgroups
   exec chromium --headless=new --no-sandbox --disable-gpu --no-first-run --disable-dev-shm-usage --hide-scrollbars \

@@ -1,8 +1,8 @@
 """load_pods.py URL CA COUNT NODES BINDINGS: creates realistic pods with a complete Running (or Failed) status on an API server bed.
 
 Pod number i is the same on every run: every 101st is privileged, every 211th is in the host's PID namespace, every 151st
-in its network namespace, every 199th mounts the Docker socket, every 50th has failed. The bindings are of 100 cluster
-roles, to users, groups and service accounts; each namespace's account of its pods has one."""
+in its network namespace, every 199th mounts the Docker socket, every 50th has failed. The role bindings
+grant 100 cluster roles to users, groups and service accounts, including the default account of each namespace."""
 
 import http.client
 import json

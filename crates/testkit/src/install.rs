@@ -91,36 +91,31 @@ const KERNEL_MODULES: &str = "set -euo pipefail
 
 /// Installs moto's server and boto3 in a virtual environment; returns the environment's directory.
 pub fn moto() -> Result<PathBuf> {
-    let folder = cache::beds()?.join("moto");
-    let done = folder.join("bin/moto_server");
-    if done.exists() {
-        return Ok(folder);
-    }
-    apt(&["python3-venv", "curl"])?;
-    let _lock = Lock::take("moto")?;
-    if !done.exists() {
-        step("pip install moto[server] boto3", || {
-            run(Command::new("/usr/bin/python3").args(["-m", "venv", "--clear"]).arg(&folder))?;
-            run(Command::new(folder.join("bin/pip")).args(["install", "-q", "moto[server]>=5.1,<6", "boto3"]))
-        })?;
-    }
-    Ok(folder)
+    python("moto", "bin/moto_server", &["moto[server]>=5.1,<6", "boto3"])
 }
 
 /// Installs DuckDB and `deltalake` for Python in a virtual environment; returns the environment's directory.
 pub fn lake() -> Result<PathBuf> {
-    let folder = cache::beds()?.join("lake");
-    let done = folder.join("installed");
+    python("lake", INSTALLED, &["duckdb==2.0.1", "deltalake==1.6.6"])
+}
+
+/// A file that a virtual environment has when all of its packages are installed.
+const INSTALLED: &str = "installed";
+
+/// Installs packages for Python in a virtual environment with this name, unless the file `done` is in it.
+fn python(name: &str, done: &str, packages: &[&str]) -> Result<PathBuf> {
+    let folder = cache::beds()?.join(name);
+    let done = folder.join(done);
     if done.exists() {
         return Ok(folder);
     }
-    apt(&["python3-venv"])?;
-    let _lock = Lock::take("lake")?;
+    apt(&["python3-venv", "curl"])?;
+    let _lock = Lock::take(name)?;
     if !done.exists() {
-        step("pip install duckdb deltalake", || {
+        step(&format!("pip install {}", packages.join(" ")), || {
             run(Command::new("/usr/bin/python3").args(["-m", "venv", "--clear"]).arg(&folder))?;
-            run(Command::new(folder.join("bin/pip")).args(["install", "-q", "duckdb==2.0.1", "deltalake==1.6.6"]))?;
-            write(&done, "")
+            run(Command::new(folder.join("bin/pip")).args(["install", "-q"]).args(packages))?;
+            write(&folder.join(INSTALLED), "")
         })?;
     }
     Ok(folder)

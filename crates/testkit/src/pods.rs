@@ -1,4 +1,4 @@
-//! The pods of a large cluster over a long time, as a recorder reads them: made up, but always the same.
+//! The pods of a large cluster over a long time, as a recorder reads them. They are generated, and always the same.
 
 use std::collections::VecDeque;
 use std::sync::Arc;

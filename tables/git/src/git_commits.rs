@@ -88,7 +88,8 @@ pub struct Commit {
     #[column(source = line_changes)]
     deletions: Option<i64>,
     /// Revision whose history is read: a branch, a tag, a hash, `HEAD~3`, or a range like `main..feature`. A revision
-    /// that does not name a commit has no rows, with a note. NULL if the query names none: the row comes from all refs together.
+    /// that does not name a commit has no rows, with a note. NULL if the query names none: the row comes from all refs
+    /// together.
     #[column(slice, selects, hidden)]
     r#ref: Option<String>,
     /// Location of the repository.

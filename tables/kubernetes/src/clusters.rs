@@ -269,9 +269,9 @@ impl Kubernetes {
     /// of the current context. Without clusters it is the only set of manifests.
     pub(crate) fn origins_and_default(&self) -> (Vec<Arc<Cluster>>, Option<Arc<Cluster>>) {
         let all = self.all_origins().0;
-        let has_clusters = all.iter().any(|cluster| cluster.manifests().is_none());
-        let meant = all.iter().filter(|cluster| !has_clusters || cluster.manifests().is_none());
-        let default = match meant.collect::<Vec<_>>().as_slice() {
+        let (clusters, sets): (Vec<_>, Vec<_>) = all.iter().partition(|origin| origin.manifests().is_none());
+        let meant = if clusters.is_empty() { sets } else { clusters };
+        let default = match meant.as_slice() {
             [only] => Some(Arc::clone(only)),
             several => {
                 let configured = self.0.configured.lock().unwrap_or_else(PoisonError::into_inner);

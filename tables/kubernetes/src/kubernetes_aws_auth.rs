@@ -1,11 +1,9 @@
-//! `kubernetes_aws_auth`: the identities of AWS that EKS clusters map to users and groups.
+//! `kubernetes_aws_auth`: the AWS identities that EKS clusters map to users and groups.
 
-use std::fmt;
-
-use futures::{Stream, StreamExt};
+use futures::{Stream, TryStreamExt};
+use indago_table::ResourceSpec;
 use indago_table::json::{self, Shape};
 use indago_table::prelude::*;
-use indago_table::{Part, ResourceSpec};
 use serde_json::Value as Document;
 
 use crate::clusters::Kubernetes;
@@ -13,8 +11,8 @@ use crate::derived::Origin;
 use crate::manifests;
 use crate::resource::{Listing, Refusal, objects_of};
 
-/// Identities of AWS and the users and groups of Kubernetes that they are in EKS clusters: the entries of the config
-/// map `aws-auth` in `kube-system`.
+/// AWS identities, and the Kubernetes users and groups that EKS clusters map them to: the entries of the config map
+/// `aws-auth` in `kube-system`.
 ///
 /// `arn` joins `aws_iam_role.arn` and `aws_iam_user.arn`. The entry of a role states no path, so a role with a path
 /// joins by `account_id` and `name`. `username` and the elements of `groups` join `kubernetes_access.subject_name`. A
@@ -25,11 +23,11 @@ use crate::resource::{Listing, Refusal, objects_of};
     identity(cluster, type, arn, account_id, username)
 )]
 #[example(
-    "Identities of AWS that may do everything in a cluster.",
+    "AWS identities that may do everything in a cluster.",
     "SELECT cluster, arn, username FROM kubernetes_aws_auth WHERE array_has(groups, 'system:masters')"
 )]
 #[example(
-    "Roles of AWS and what they may do in the cluster.",
+    "AWS roles and what they may do in the cluster.",
     "SELECT DISTINCT m.arn, a.subject, a.verb, a.resource, a.namespace FROM (SELECT cluster, arn, unnest(groups) AS member FROM kubernetes_aws_auth) m JOIN kubernetes_access a ON a.cluster = m.cluster AND a.subject_kind = 'Group' AND a.subject_name = m.member"
 )]
 pub struct AwsAuth {
@@ -55,22 +53,6 @@ pub struct AwsAuth {
     groups: Vec<String>,
 }
 
-/// The config map of one cluster.
-#[derive(Debug)]
-pub struct OfCluster(Listing);
-
-impl fmt::Display for OfCluster {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
-}
-
-impl Part for OfCluster {
-    fn known(&self, column: &str) -> Option<String> {
-        self.0.known(column)
-    }
-}
-
 const NAMESPACE: &str = "kube-system";
 const NAME: &str = "aws-auth";
 
@@ -79,27 +61,26 @@ fn config_maps() -> ResourceSpec {
 }
 
 impl RowStream for AwsAuth {
-    type Part = OfCluster;
+    type Part = Listing;
 
-    fn parts(scan: &Scan<Self>) -> Result<Vec<OfCluster>> {
+    fn parts(scan: &Scan<Self>) -> Result<Vec<Listing>> {
         let is_cached = scan.env().reads_cache();
         let part = |cluster| {
             let listing = Listing::of(&cluster, &config_maps(), Some(NAMESPACE), is_cached, "list configmaps");
-            OfCluster(listing.narrowed("metadata.name", NAME))
+            listing.narrowed("metadata.name", NAME)
         };
         Ok(scan.env().origins(scan).into_iter().map(part).collect())
     }
 
-    fn rows<'a>(scan: &'a Scan<Self>, part: &'a OfCluster) -> impl Stream<Item = Result<Self>> + Send + 'a {
+    fn rows<'a>(scan: &'a Scan<Self>, part: &'a Listing) -> impl Stream<Item = Result<Self>> + Send + 'a {
         async_stream::try_stream! {
-            let cluster = part.0.cluster();
+            let cluster = part.cluster();
             let shape = Shape::default().with("metadata.namespace").with("data");
             // No table reads this list, so it is not shared.
             let refusal = Refusal::Reported;
-            let maps = objects_of(scan, part.0.clone(), &config_maps(), NAME.into(), shape, refusal, Document::clone);
+            let maps = objects_of(scan, part.clone(), &config_maps(), NAME.into(), shape, refusal, Document::clone);
             let mut maps = std::pin::pin!(maps);
-            while let Some(map) = maps.next().await {
-                let map = map?;
+            while let Some(map) = maps.try_next().await? {
                 // Files may leave the namespace open.
                 if map["metadata"]["namespace"].as_str().is_some_and(|namespace| namespace != NAMESPACE) {
                     continue;

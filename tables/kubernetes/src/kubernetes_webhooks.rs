@@ -6,8 +6,7 @@ use serde_json::Value as Document;
 
 use crate::clusters::Kubernetes;
 use crate::derived::{self, Derived, Input, Lists, Origin};
-use crate::resource::elements;
-use crate::resource::misfits;
+use crate::resource::{elements, misfits};
 
 /// Admission webhooks of Kubernetes clusters: one row per webhook and rule, with what it intercepts and where it calls.
 ///

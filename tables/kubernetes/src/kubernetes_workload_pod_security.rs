@@ -28,7 +28,7 @@ use crate::pod_security::{self, Level, controls, level, violations};
     identity(cluster, kind, namespace, name, source_path, source_line)
 )]
 #[example(
-    "Workloads whose pods not even the baseline allows, running or about to.",
+    "Workloads, running or about to run, whose pods violate the baseline standard.",
     "SELECT cluster, kind, namespace, name, baseline_violations FROM kubernetes_workload_pod_security WHERE level = 'privileged' AND owner_kind IS NULL"
 )]
 #[example(

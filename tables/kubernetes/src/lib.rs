@@ -282,8 +282,8 @@ pub fn event_sources(clusters: &Kubernetes) -> Vec<Box<dyn EventSource>> {
 fn shape_of_scan(scan: &AnyScan<Kubernetes>) -> Shape {
     let columns = scan.wanted().iter().enumerate().filter(|(_, wanted)| **wanted).map(|(column, _)| column).collect();
     let own = Reader { table: scan.spec().name.to_string(), columns, as_of: None };
-    let mut shape = resource::shape_of_reader(scan, &own);
-    scan.readers().iter().for_each(|reader| shape.extend(&resource::shape_of_reader(scan, reader)));
+    let mut shape = resource::shared_shape(scan);
+    shape.extend(&resource::shape_of_reader(scan, &own));
     shape
 }
 

@@ -27,7 +27,7 @@ const MOST_BYTES: usize = 16 << 20;
 const PATH: &str = "/apis/authorization.k8s.io/v1/selfsubjectrulesreviews";
 const NEEDS: &str = "create selfsubjectrulesreviews, as system:basic-user may";
 
-/// The namespaces in which a user may list a resource, and the number of those in which it may not. The candidates are
+/// The namespaces in which the user may list a resource, and the number of the other candidates. The candidates are
 /// those of the configuration; without any, all namespaces if the user may list them, or else those of the kubeconfig.
 pub(crate) async fn readable(
     scan: &AnyScan<Kubernetes>,
@@ -65,35 +65,14 @@ struct Rules {
     is_incomplete: bool,
 }
 
+/// The namespaces that may be readable. Read once per query.
 async fn candidates(scan: &AnyScan<Kubernetes>, cluster: &Arc<Cluster>) -> Result<Arc<Vec<String>>> {
     let key = format!("kubernetes namespaces {}", cluster.name);
     let read = async {
-        let list = List {
-            cluster: cluster.clone(),
-            path: "/api/v1/namespaces".to_owned(),
-            label_selector: String::new(),
-            field_selector: String::new(),
-            page_size: PAGE_SIZE,
-            is_cached: scan.env().reads_cache(),
-            needs: "list namespaces".into(),
+        let mut names = match scan.env().namespaces() {
+            [] => listed(scan, cluster).await?,
+            configured => configured.to_vec(),
         };
-        let shape = Arc::new(Shape::default().with("metadata.name").with("kind"));
-        let mut pager = Pager::new(list, &shape);
-        let mut names = scan.env().namespaces().to_vec();
-        while scan.env().namespaces().is_empty() {
-            match pager.next(scan).await {
-                Ok(Some(page)) => drop(shape.parse_list(&page.text, "items", &Shape::default(), |object| {
-                    let name = object.ok().and_then(|object| object["metadata"]["name"].as_str().map(str::to_owned));
-                    names.extend(name);
-                })?),
-                Ok(None) => break,
-                Err(Error::Denied { needs: Some(_), .. }) => {
-                    names.extend_from_slice(cluster.namespaces());
-                    break;
-                }
-                Err(error) => return Err(error),
-            }
-        }
         names.retain(|name| is_namespace(name));
         names.sort_unstable();
         names.dedup();
@@ -101,6 +80,36 @@ async fn candidates(scan: &AnyScan<Kubernetes>, cluster: &Arc<Cluster>) -> Resul
         Ok((names, size))
     };
     scan.cached(&key, read).await
+}
+
+/// The namespaces of a cluster. If the user may not list them, they are those of the kubeconfig.
+async fn listed(scan: &AnyScan<Kubernetes>, cluster: &Arc<Cluster>) -> Result<Vec<String>> {
+    let list = List {
+        cluster: cluster.clone(),
+        path: "/api/v1/namespaces".to_owned(),
+        label_selector: String::new(),
+        field_selector: String::new(),
+        page_size: PAGE_SIZE,
+        is_cached: scan.env().reads_cache(),
+        needs: "list namespaces".into(),
+    };
+    let shape = Arc::new(Shape::default().with("metadata.name").with("kind"));
+    let mut pager = Pager::new(list, &shape);
+    let mut names = Vec::new();
+    loop {
+        match pager.next(scan).await {
+            Ok(Some(page)) => drop(shape.parse_list(&page.text, "items", &Shape::default(), |object| {
+                let name = object.ok().and_then(|object| object["metadata"]["name"].as_str().map(str::to_owned));
+                names.extend(name);
+            })?),
+            Ok(None) => return Ok(names),
+            Err(Error::Denied { needs: Some(_), .. }) => {
+                names.extend_from_slice(cluster.namespaces());
+                return Ok(names);
+            }
+            Err(error) => return Err(error),
+        }
+    }
 }
 
 /// What the user may do in a namespace, as the server's SelfSubjectRulesReview states it. Read once per query.

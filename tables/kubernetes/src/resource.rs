@@ -354,8 +354,8 @@ pub(crate) fn rows_of<T: Listed, R: Send + 'static>(
 }
 
 /// The objects of a resource of one cluster, for data that is made of several resources: the value of each object, made
-/// from the parts in `shape`. Constraints, conditions and the limit of the scan do not apply. If only some namespaces
-/// may be read, the refusal is last.
+/// from the parts in `shape`. Constraints, conditions and the limit of the scan do not apply. If the user may read only
+/// some namespaces, the last result is the refusal.
 pub(crate) fn objects<R: Send + 'static, F: Fn(&Document) -> R + Send + Sync + 'static>(
     scan: &AnyScan<Kubernetes>,
     cluster: &Arc<Cluster>,
@@ -403,8 +403,8 @@ fn scan_of(scan: &AnyScan<Kubernetes>, resource: &ResourceSpec, reads: Cow<'stat
     AnyScan::new(&Arc::new(spec), context, scan.env())
 }
 
-/// A number that is the same as long as [`objects`] would return the same from memory, and when they were last known to
-/// be current. `None` if the server is asked.
+/// A number that changes with the objects in memory that [`objects`] returns, and when they were last known to be
+/// current. `None` if [`objects`] would request them from the server.
 pub(crate) fn state_of_objects(
     scan: &AnyScan<Kubernetes>,
     cluster: &Arc<Cluster>,
@@ -417,16 +417,16 @@ pub(crate) fn state_of_objects(
     watch::state(&scan, &listing.list, &shape.with("metadata.uid").with("kind"))
 }
 
-/// What happens if the user may read some namespaces only, after their objects.
+/// What happens to the refusal to list all namespaces, after the objects of those that the user may read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Refusal {
     /// It is reported.
     Reported,
-    /// It is the last result, for data that must be whole.
+    /// It is the last result, for data that must be complete.
     Last,
 }
 
-/// The pages of a listing. If the user may not list all namespaces, they are those of the namespaces that it may read.
+/// The pages of a listing. If the user may not list all namespaces, they are the pages of those that the user may read.
 fn pages<'a>(
     scan: &'a AnyScan<Kubernetes>,
     listing: &'a Listing,
@@ -537,7 +537,7 @@ fn shared_key(list: &List) -> String {
 }
 
 /// The parts of an object that all scans of the query need together.
-fn shared_shape(scan: &AnyScan<Kubernetes>) -> Shape {
+pub(crate) fn shared_shape(scan: &AnyScan<Kubernetes>) -> Shape {
     let mut together = Shape::default();
     scan.readers().iter().for_each(|reader| together.extend(&shape_of_reader(scan, reader)));
     together
@@ -551,8 +551,8 @@ pub(crate) fn shape_of_reader(scan: &AnyScan<Kubernetes>, reader: &indago_table:
     of_known.or_else(of_own).unwrap_or_else(Shape::whole)
 }
 
-/// The parts of an object that columns of a table need which is known only at run time. `None` if one of them is the
-/// entire object.
+/// The parts of an object that these columns need, for a table that is known only at run time. `None` if one of them is
+/// the entire object.
 fn shape_of_columns(spec: &TableSpec, columns: &[usize]) -> Option<Shape> {
     let mut wanted = vec![false; spec.columns.len()];
     columns.iter().for_each(|column| wanted[*column] = true);

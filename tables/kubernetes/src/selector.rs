@@ -83,7 +83,8 @@ impl Selector {
         labels.iter().map(requirement).collect::<Result<_, String>>().map(Selector)
     }
 
-    /// A selector's text, as for `kubectl -l`: `app=web,tier!=cache,env in (a, b),!old`. Refuses what an API server refuses.
+    /// A selector in the text form of `kubectl -l`: `app=web,tier!=cache,env in (a, b),!old`. A text that an API server
+    /// refuses is an error.
     pub(crate) fn of_text(text: &str) -> Result<Self, String> {
         let tokens = tokens(text);
         if tokens.is_empty() {
@@ -116,12 +117,10 @@ impl Selector {
 
     /// A label and its value that every selected object has, if the selector demands one.
     pub(crate) fn label(&self) -> Option<(&str, &str)> {
-        self.0.iter().find_map(|Requirement { label, test }| match test {
-            Test::In(values) => match values.as_slice() {
-                [only] => Some((label.as_str(), only.as_str())),
-                _ => None,
-            },
-            _ => None,
+        self.0.iter().find_map(|Requirement { label, test }| {
+            let Test::In(values) = test else { return None };
+            let [only] = values.as_slice() else { return None };
+            Some((label.as_str(), only.as_str()))
         })
     }
 
@@ -129,7 +128,7 @@ impl Selector {
         self.is_met(|label| labels.get(label))
     }
 
-    /// The same for labels in a document. What is not an object has no labels.
+    /// The same for labels in a document. A document that is not an object has no labels.
     pub(crate) fn matches_document(&self, labels: &Document) -> bool {
         self.is_met(|label| labels.get(label))
     }
@@ -158,13 +157,19 @@ impl Field {
     /// The conditions of a field selector: `metadata.name=a,status.phase!=Running`. A backslash escapes a character.
     pub(crate) fn of_text(text: &str) -> Result<Vec<Self>, String> {
         let terms = terms(text).into_iter().filter(|term| !term.is_empty());
-        let parse = |term: &str| Self::parse(term).ok_or(format!("`{term}` is not a requirement of a field selector"));
+        let wrong = |term: &str| format!("`{term}` is not a requirement of a field selector");
+        let parse = |term: &str| Self::parse(term).ok_or_else(|| wrong(term));
         terms.map(parse).collect()
     }
 
     fn parse(term: &str) -> Option<Self> {
         let (name, value, is_equal) = operator(term)?;
         Some(Field { path: json::steps(name), value: unescaped(value)?, is_equal })
+    }
+
+    /// Whether an object meets it.
+    pub(crate) fn matches_document(&self, object: &Document) -> bool {
+        self.admits(self.path.iter().fold(object, |value, step| &value[step]))
     }
 
     /// Whether a value of the field meets it. A field that is absent is the empty text.
@@ -399,8 +404,8 @@ mod tests {
             ("status.phase=,spec.x=true", true),
             ("metadata.name=a", false),
         ] {
-            let is_met = |field: &Field| field.admits(field.path.iter().fold(&object, |value, step| &value[step]));
-            assert_eq!(Field::of_text(text).unwrap().iter().all(is_met), meets, "{text}");
+            let fields = Field::of_text(text).unwrap();
+            assert_eq!(fields.iter().all(|field| field.matches_document(&object)), meets, "{text}");
         }
         assert!(Field::of_text("metadata.name").is_err());
     }

@@ -357,8 +357,8 @@ pub fn entities(text: &str) -> Vec<Entity> {
     if let Some(account) = text.strip_prefix("system:serviceaccount:")
         && let Some((namespace, name)) = account.split_once(':')
     {
-        let of_account = read(text_of("service_account"), &format!("{namespace}/{name}"));
-        return of_account.into_iter().chain(read(text_of("api_user"), text)).collect();
+        let of_account = read(kind_named("service_account"), &format!("{namespace}/{name}"));
+        return of_account.into_iter().chain(read(kind_named("api_user"), text)).collect();
     }
     let named = text.split_once(':').map(|(prefix, value)| {
         let kinds = KINDS.iter().filter(move |kind| kind.prefix == prefix);
@@ -374,20 +374,15 @@ pub fn entities(text: &str) -> Vec<Entity> {
     }
 }
 
-fn text_of(name: &str) -> &'static Kind {
+fn kind_named(name: &str) -> &'static Kind {
     KINDS.iter().find(|kind| kind.name == name).expect("the list has this kind; a test looks for it")
 }
 
 fn read(kind: &Kind, text: &str) -> Option<Entity> {
-    let mut values: Vec<Option<String>> = match kind.values {
-        1 => vec![Some(text.to_owned())],
-        // The name of a cluster may contain slashes.
-        many => text.rsplitn(many, '/').map(|value| Some(value.to_owned())).collect(),
-    };
+    // From the end, because the name of a cluster may contain slashes.
+    let mut values: Vec<Option<String>> = text.rsplitn(kind.values, '/').map(|value| Some(value.to_owned())).collect();
     values.resize(kind.values, None);
-    if kind.values > 1 {
-        values.reverse();
-    }
+    values.reverse();
     values.iter().flatten().all(|value| !value.is_empty()).then_some(Entity { kind: kind.name, values })
 }
 

@@ -1,6 +1,5 @@
 //! A real browser without a screen.
 
-use std::collections::VecDeque;
 use std::fs::{File, OpenOptions};
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
@@ -19,7 +18,7 @@ pub struct Browser {
     from: BufReader<File>,
     session: Option<String>,
     last: u64,
-    events: VecDeque<Value>,
+    events: Vec<Value>,
     // Last, so that the pipes are closed before it ends.
     _keeper: Keeper,
 }
@@ -36,7 +35,7 @@ impl Browser {
         };
         let to = open("in", OpenOptions::new().write(true))?;
         let from = BufReader::new(open("out", OpenOptions::new().read(true))?);
-        let mut browser = Browser { to, from, session: None, last: 0, events: VecDeque::new(), _keeper: keeper };
+        let mut browser = Browser { to, from, session: None, last: 0, events: Vec::new(), _keeper: keeper };
         let target = browser.call("Target.createTarget", &json!({ "url": "about:blank" }))?;
         let parameters = json!({ "targetId": target["targetId"], "flatten": true });
         let session = browser.call("Target.attachToTarget", &parameters)?;
@@ -53,7 +52,7 @@ impl Browser {
         self.call("Page.navigate", &json!({ "url": format!("file://{}", file.display()) }))?;
         while !self.events.iter().any(|event| event["method"] == "Page.loadEventFired") {
             let message = self.receive()?;
-            self.events.push_back(message);
+            self.events.push(message);
         }
         let requests = self.events.iter().filter(|event| event["method"] == "Network.requestWillBeSent");
         let addresses = requests.filter_map(|event| event["params"]["request"]["url"].as_str().map(str::to_owned));
@@ -118,7 +117,7 @@ impl Browser {
         loop {
             let mut answer = self.receive()?;
             if answer["id"] != self.last {
-                self.events.push_back(answer);
+                self.events.push(answer);
                 continue;
             }
             return match answer.get("error") {

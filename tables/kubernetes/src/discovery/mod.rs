@@ -197,7 +197,7 @@ impl Discovered {
         let untyped = openapi::of_schema(&serde_json::Value::Null);
         let Described { description, mut fields } =
             if described.is_empty() { untyped } else { columns::union(described.iter().copied()) };
-        // A server that has the resource and not its schema may refuse a selector.
+        // A server that has the resource but does not publish its schema may refuse a selector.
         let is_selectable = presences.iter().all(|(name, presence, described)| {
             described.is_some() || presence.resource.is_err() || !self.clusters.is_cluster(name)
         });

@@ -12,6 +12,7 @@ use serde::Deserialize;
 use serde_json::Value as Document;
 
 use super::api::Served;
+use crate::resource::elements;
 
 /// A field of an object that becomes a column.
 #[derive(Debug, Clone, PartialEq)]
@@ -197,7 +198,7 @@ impl Schemas<'_> {
             let description = "The entire object. The API server does not publish all of its fields.".to_owned();
             fields.push(Field { path: Vec::new(), kind: Kind::Json, description, is_selectable: false });
         }
-        let selectable = resolved["x-kubernetes-selectable-fields"].as_array().into_iter().flatten();
+        let selectable = elements(&resolved["x-kubernetes-selectable-fields"]);
         let selectable: BTreeSet<&str> = selectable.filter_map(|field| field["fieldPath"].as_str()).collect();
         // Only texts are compared with a selector as they are.
         for field in fields.iter_mut().filter(|field| field.kind == Kind::Text) {

@@ -256,7 +256,7 @@ impl<T: Listed> AnyRow for Object<T> {
 
     fn key(&self, column: usize) -> Option<Scalar> {
         match column.checked_sub(T::SPEC.columns.len()) {
-            // Only texts can be selected by.
+            // Field selectors select only by texts.
             Some(own) => match &self.cells[own] {
                 Cell::Text(Some(text)) => Some(Scalar::Text(text.clone())),
                 _ => None,

@@ -144,9 +144,8 @@ impl Manifests {
         let set = self.set(scan, name).await?;
         let of_resource = set.of(split(&resource.group_version).0, &resource.name);
         let is_selected = |object: &&Object| {
-            let at = |field: &Field| field.path.iter().fold(&object.document, |value, step| &value[step]);
             labels.matches_document(&object.document["metadata"]["labels"])
-                && fields.iter().all(|field| field.admits(at(field)))
+                && fields.iter().all(|field| field.matches_document(&object.document))
         };
         let selected = of_resource.filter(is_selected);
         let (mut kind, mut items) = ("", Vec::new());
@@ -187,15 +186,18 @@ impl Set {
     /// The resources of its objects.
     pub(crate) fn resources(&self) -> Vec<Served> {
         let mut seen = HashSet::new();
-        let served = self.objects.iter().map(|object| Served {
-            group: object.group.clone(),
-            version: object.version.clone(),
-            plural: self.plural(object),
-            kind: object.kind.clone(),
-            is_namespaced: match self.definition(object) {
-                Some(definition) => definition.is_namespaced,
-                None => !OF_CLUSTERS.contains(&self.plural(object).as_str()),
-            },
+        let served = self.objects.iter().map(|object| {
+            let plural = self.plural(object);
+            Served {
+                group: object.group.clone(),
+                version: object.version.clone(),
+                kind: object.kind.clone(),
+                is_namespaced: match self.definition(object) {
+                    Some(definition) => definition.is_namespaced,
+                    None => is_namespaced(&plural),
+                },
+                plural,
+            }
         });
         served.filter(|served| seen.insert((served.group.clone(), served.plural.clone()))).collect()
     }
@@ -207,7 +209,7 @@ impl Set {
             Served {
                 group: group.to_owned(),
                 version: version.to_owned(),
-                is_namespaced: !OF_CLUSTERS.contains(&plural.as_str()),
+                is_namespaced: is_namespaced(&plural),
                 plural,
                 kind: kind.to_owned(),
             }
@@ -220,6 +222,11 @@ impl Set {
         let definition = self.definitions.get(&(resource.group.clone(), resource.kind.clone()))?;
         definition.described.get(&resource.version).cloned()
     }
+}
+
+/// Whether the objects of one of Kubernetes' own resources belong to namespaces.
+fn is_namespaced(plural: &str) -> bool {
+    !OF_CLUSTERS.contains(&plural)
 }
 
 /// Reads all objects of the files at a path.
@@ -313,7 +320,7 @@ fn defined(spec: &Document) -> ((String, String), Definition) {
         let schema = [&version["schema"], &spec["validation"]].map(|it| &it["openAPIV3Schema"]);
         let schema = schema.into_iter().find(|schema| schema.is_object())?;
         let mut described = openapi::of_schema(schema);
-        // No server is asked for the objects of files, so this restricts no cluster's field.
+        // The set itself applies selectors, to any text. In a union with fields of clusters, the clusters decide.
         described.fields.iter_mut().for_each(|field| field.is_selectable = field.kind == Kind::Text);
         Some((text(&version["name"]), Arc::new(described)))
     };

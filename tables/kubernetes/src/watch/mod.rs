@@ -185,7 +185,7 @@ impl Needs {
     fn of(scan: &AnyScan<Kubernetes>, list: &List, shape: &Shape) -> Option<(Self, Arc<Watches>)> {
         let watches = scan.env().watches();
         let resource = scan.spec().resource.as_ref()?;
-        // A query may read the values of secrets. Of those in memory there are only hashes.
+        // A query may read the values of secrets, and memory has only their hashes.
         let is_secret = resource::is_secret(split(&resource.group_version).0, &resource.name);
         if !watches.is_on.load(Ordering::Relaxed) || is_secret || scan.as_of().is_some() {
             return None;
@@ -197,8 +197,8 @@ impl Needs {
     }
 }
 
-/// A number that is the same as long as the objects of a list in memory are, and when they were last known to be
-/// current. `None` if they are not.
+/// A number that changes with the objects of a list in memory, and when they were last known to be current. `None` if
+/// the list is not in memory or not current.
 pub(crate) fn state(scan: &AnyScan<Kubernetes>, list: &List, shape: &Shape) -> Option<(u64, Timestamp)> {
     let (needs, watches) = Needs::of(scan, list, shape)?;
     let reflector = watches.running(&list.cluster, scan.spec().resource.as_ref()?)?;

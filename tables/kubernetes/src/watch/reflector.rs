@@ -184,7 +184,7 @@ impl Reflector {
         self.store.lock().select(namespace, selector)
     }
 
-    /// A number that is the same as long as the objects in memory are.
+    /// A number that changes with the objects in memory.
     pub(super) fn state(&self) -> u64 {
         self.store.lock().state()
     }

@@ -90,7 +90,7 @@ pub(super) struct Store {
     /// Objects that have not all parts of `held` yet, because the list with these parts had a later version than the
     /// watch.
     pending: HashSet<Key>,
-    /// Changes with the objects, and differs from that of other stores.
+    /// Changes with the objects. It starts at random, so that a new store does not repeat the number of an earlier one.
     state: u64,
     /// For the values of secrets, of which only the hash is held.
     secrets: Option<RandomState>,
@@ -141,7 +141,7 @@ impl Store {
         }
     }
 
-    /// A number that is the same as long as the objects are.
+    /// A number that changes with the objects.
     pub(super) fn state(&self) -> u64 {
         self.state
     }
