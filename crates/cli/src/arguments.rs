@@ -90,7 +90,7 @@ impl Arguments {
     }
 }
 
-/// What to run for a single word that is no command: a file or a table.
+/// What to run for a single word that is not a command but a file or a table.
 fn single(word: &str) -> Option<String> {
     if word.to_lowercase().ends_with(".sql") {
         return Some(format!("no command `{word}`; to run the SQL of a file: indago -f {word}\n"));
@@ -100,7 +100,7 @@ fn single(word: &str) -> Option<String> {
     is_table.then(|| format!("`{word}` is a table; describe it: indago tables {word}\n"))
 }
 
-/// The first argument that is neither an option nor the value of one.
+/// The first argument that is neither an option nor the value of an option.
 fn first_word<'a>(commands: &clap::Command, arguments: &'a [OsString]) -> Option<Cow<'a, str>> {
     // Without a command, the options are those of `query` or `shell`.
     let of = |command: &str| commands.find_subcommand(command).into_iter().flat_map(clap::Command::get_arguments);
@@ -556,10 +556,7 @@ fn parameter(text: &str) -> Result<(String, String), String> {
 
 fn point_in_time(text: &str) -> Result<Timestamp, String> {
     let now = Timestamp::from(std::time::SystemTime::now());
-    indago::point_in_time(text, now).map_err(|error| match error.help() {
-        Some(help) => format!("{error}; {help}"),
-        None => error.to_string(),
-    })
+    indago::point_in_time(text, now).map_err(|error| error.message_with_help())
 }
 
 fn period(text: &str) -> Result<Period, String> {

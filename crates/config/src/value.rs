@@ -201,6 +201,11 @@ impl Location {
     pub(crate) fn of(folder: PathBuf) -> Self {
         Location(folder.to_string_lossy().into_owned())
     }
+
+    /// Whether it is a URL.
+    pub fn is_url(&self) -> bool {
+        self.0.contains("://")
+    }
 }
 
 impl fmt::Display for Location {
@@ -219,7 +224,7 @@ impl Value for Location {
     }
 
     fn rebase(&mut self, folder: &Path) {
-        if !self.0.contains("://") {
+        if !self.is_url() {
             let mut path = PathBuf::from(&self.0);
             path.rebase(folder);
             *self = Location::of(path);

@@ -68,9 +68,7 @@ impl Shown {
             recorder: Mutex::default(),
         }
     }
-}
 
-impl Shown {
     /// Shows the readings of a recorder.
     pub(crate) fn set_recorder(&self, recorder: Progress) {
         *self.recorder.lock().unwrap_or_else(PoisonError::into_inner) = Some(recorder);

@@ -179,8 +179,7 @@ async fn problem(name: &str, place: &str, sql: &str, engine: &Engine, timeout: D
         // Others may pass.
         _ => false,
     };
-    let help = error.help().map(|help| format!("; {help}")).unwrap_or_default();
-    is_permanent.then(|| invalid(format!("{error}{help}")))
+    is_permanent.then(|| invalid(error.message_with_help()))
 }
 
 const NO_RESULT: &str =

@@ -1,4 +1,4 @@
-//! The recorder beside the schedule.
+//! The recorder, which runs next to the schedule.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,7 +14,7 @@ use crate::metrics::Shown;
 use crate::reported::Reported;
 use crate::status::Status;
 
-/// Time after which a recorder that could not start tries again.
+/// Time between two attempts to start the recorder.
 const RETRY: Duration = Duration::from_secs(30);
 
 /// A recorder that runs.
@@ -22,7 +22,7 @@ const RETRY: Duration = Duration::from_secs(30);
 pub(crate) struct Recording {
     task: JoinHandle<()>,
     /// Dropping it stops the recorder.
-    _running: oneshot::Sender<()>,
+    running: oneshot::Sender<()>,
 }
 
 impl Recording {
@@ -31,7 +31,7 @@ impl Recording {
         earlier: Option<Self>,
         config: &Config,
         engine: &Engine,
-        status: Status,
+        status: Arc<Status>,
         shown: Arc<Shown>,
         workers: &Handle,
     ) -> Option<Self> {
@@ -45,16 +45,16 @@ impl Recording {
                 earlier.stop(config.daemon.grace.0).await;
             }
             if config.record.enabled {
-                Box::pin(record(&config, &engine, Arc::new(status), &shown, stop)).await;
+                Box::pin(record(&config, &engine, status, &shown, stop)).await;
             }
         });
-        Some(Recording { task, _running: running })
+        Some(Recording { task, running })
     }
 
     /// Stops after the readings that are being written, at the latest after `grace`.
     pub(crate) async fn stop(self, grace: Duration) {
-        let Recording { mut task, _running } = self;
-        drop(_running);
+        let Recording { mut task, running } = self;
+        drop(running);
         if tokio::time::timeout(grace, &mut task).await.is_err() {
             task.abort();
         }
@@ -91,7 +91,7 @@ async fn record(config: &Config, engine: &Engine, status: Arc<Status>, shown: &S
             Err(error @ (Error::Recording { .. } | Error::OtherWriter { .. })) => {
                 return status.error(&format!("not recording: {error}"));
             }
-            Err(error) => status.error(&format!("not recording, trying again in {} s: {error}", RETRY.as_secs())),
+            Err(error) => status.error(&format!("not recording, next attempt in {} s: {error}", RETRY.as_secs())),
         }
         tokio::select! {
             _ = &mut stop => return,
@@ -106,7 +106,7 @@ fn report(reported: &Reported, status: &Status, reading: &TableReading) {
     let missing = reading.warnings.iter().filter(|warning| !warning.is_note()).map(Warning::to_string).collect();
     match &reading.failure {
         None => reported.succeeded(status, &name, missing),
-        // The texts of one lasting problem differ: they name files.
+        // The message of a lasting problem names files, so it differs each time.
         Some(_) if reading.is_failing => {}
         Some(failure) => reported.failed(status, &name, missing, failure),
     }

@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use std::fmt;
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -137,6 +137,8 @@ pub struct Checked {
     pub queries: usize,
     /// Queries and packs that do not apply to this host, with the reason.
     pub skipped: Vec<String>,
+    /// The file that results are appended to; `None` if the configuration could not be read.
+    pub results: Option<PathBuf>,
     /// Everything that is wrong.
     pub errors: Vec<DaemonError>,
 }
@@ -146,7 +148,10 @@ pub async fn check(source: &Source) -> Checked {
     let table = ScheduleTable::default();
     let config = match (source.read)() {
         Ok(config) => config,
-        Err(error) => return Checked { queries: 0, skipped: Vec::new(), errors: vec![DaemonError::Config(error)] },
+        Err(error) => {
+            let errors = vec![DaemonError::Config(error)];
+            return Checked { queries: 0, skipped: Vec::new(), results: None, errors };
+        }
     };
     let host = host::identifier(config.daemon.host_identifier.as_deref());
     let (mut plan, mut errors) = Plan::read(&config, &host);
@@ -158,7 +163,8 @@ pub async fn check(source: &Source) -> Checked {
         }
         Err(error) => errors.push(DaemonError::Config(error)),
     }
-    Checked { queries: plan.count(), skipped: plan.skipped, errors }
+    let results = Some(config.daemon.results);
+    Checked { queries: plan.count(), skipped: plan.skipped, results, errors }
 }
 
 /// The files of a configuration whose directory does not exist. The default directory is created at the start.
@@ -204,7 +210,7 @@ struct Shared {
     engine: Engine,
     state: Arc<State>,
     results: Appender,
-    status: Status,
+    status: Arc<Status>,
     reported: Arc<Reported>,
     table: ScheduleTable,
     host: String,
@@ -321,7 +327,7 @@ impl Daemon {
         daemon.schedule(loaded.plan, loaded.invalid)?;
         daemon.deny()?;
         daemon.shared.engine.start_events();
-        daemon.record()?;
+        daemon.record();
         let results = daemon.config.daemon.results.display();
         daemon.shared.status.info(&format!("started: {}; results are appended to {results}", daemon.summary()));
         daemon.notify.ready(&daemon.summary());
@@ -329,12 +335,10 @@ impl Daemon {
     }
 
     /// Starts the recorder of the configuration.
-    fn record(&mut self) -> Result<()> {
-        let status = Status::new(self.config.daemon.status.as_deref(), &self.shared.host)?;
-        let engine = &self.shared.engine;
+    fn record(&mut self) {
+        let (engine, status) = (&self.shared.engine, self.shared.status.clone());
         self.recording =
             Recording::start(self.recording.take(), &self.config, engine, status, self.shown.clone(), &self.workers);
-        Ok(())
     }
 
     fn summary(&self) -> String {
@@ -635,7 +639,7 @@ impl Daemon {
         self.shared.engine.start_events();
         self.schedule(loaded.plan, loaded.invalid)?;
         if is_recorded_anew {
-            self.record()?;
+            self.record();
         }
         if let Err(error) = self.store() {
             self.shared.status.error(&error.to_string());
@@ -704,7 +708,7 @@ fn shared_of(loaded: &Loaded, state: Arc<State>, reported: Arc<Reported>, table:
         engine: loaded.engine.clone(),
         state,
         results: Appender::new(&daemon.results, true)?,
-        status: Status::new(daemon.status.as_deref(), &loaded.host)?,
+        status: Arc::new(Status::new(daemon.status.as_deref(), &loaded.host)?),
         reported,
         table,
         host: loaded.host.clone(),
@@ -1314,7 +1318,7 @@ mod tests {
             state: Arc::new(State::open(&config.daemon.state).expect("a state file")),
             results: Appender::new(results, true).expect("a log"),
             reported: Arc::default(),
-            status: Status::new(config.daemon.status.as_deref(), "host").expect("a log"),
+            status: Arc::new(Status::new(config.daemon.status.as_deref(), "host").expect("a log")),
             table: ScheduleTable::default(),
             host: "host".into(),
             epoch: 0,

@@ -163,7 +163,7 @@ impl Visitor for Clauses<'_> {
                 index_hints,
             } => {
                 table_alias(alias.as_ref())?;
-                // `past.rs` does those that it knows.
+                // `past.rs` handles the forms that it knows.
                 let is_unknown = |version| SystemTime::of(version).is_none();
                 refuse(version.as_ref().is_some_and(is_unknown), VERSION)?;
                 refuse(sample.is_some(), "TABLESAMPLE")?;

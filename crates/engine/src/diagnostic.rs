@@ -212,6 +212,12 @@ impl Error {
         self.0.help.as_deref()
     }
 
+    /// The message and, if it is known, what to do about the error, on one line.
+    pub fn message_with_help(&self) -> String {
+        let help = self.help().map(|help| format!("; {help}")).unwrap_or_default();
+        format!("{self}{help}")
+    }
+
     /// The SQL of the query.
     pub fn sql(&self) -> Option<&str> {
         self.0.sql.as_deref()
@@ -319,9 +325,8 @@ pub(crate) fn no_table(name: &str, absent: Option<Absent>, tables: &[String]) ->
         return error.with_help(format!("did you mean `{near}`?"));
     }
     let meant: Vec<String> = meant(&lower, tables).into_iter().map(|table| format!("`{table}`")).collect();
-    if let Some((last, others)) = meant.split_last() {
-        let others = if others.is_empty() { String::new() } else { format!("{} or ", others.join(", ")) };
-        return error.with_help(format!("did you mean {others}{last}?"));
+    if let Some(help) = did_you_mean(&meant) {
+        return error.with_help(help);
     }
     match PREFIXES.iter().find(|prefix| lower.starts_with(**prefix)) {
         Some(prefix) => error.with_help(format!("list the tables that exist with `indago tables '{prefix}*'`")),
@@ -329,7 +334,16 @@ pub(crate) fn no_table(name: &str, absent: Option<Absent>, tables: &[String]) ->
     }
 }
 
-/// Starts of the names of an environment's tables.
+/// The help that suggests names in quotes; `None` without a name.
+pub(crate) fn did_you_mean(quoted: &[String]) -> Option<String> {
+    Some(match quoted {
+        [] => return None,
+        [only] => format!("did you mean {only}?"),
+        [first @ .., last] => format!("did you mean {} or {last}?", first.join(", ")),
+    })
+}
+
+/// Prefixes of the names of an environment's tables.
 const PREFIXES: [&str; 7] = ["kubernetes_", "aws_", "git_", "docker_", "container_", "deb_", "rpm_"];
 
 /// Programs and other products' tables, and the tables with what they show.

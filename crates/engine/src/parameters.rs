@@ -55,7 +55,7 @@ impl<T: Into<Parameter>> From<Option<T>> for Parameter {
 /// The largest number of a parameter, as in SQLite.
 const LARGEST: u64 = 32_766;
 
-/// Help for a text that looks like a parameter, but is none.
+/// Help for a text that looks like a parameter but is not one.
 pub(crate) const NOT_A_VALUE: &str =
     "a parameter stands for a value: not for the name of a table or column, and not within quotes";
 

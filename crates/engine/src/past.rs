@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use datafusion::catalog::default_table_source::DefaultTableSource;
-use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
+use datafusion::common::tree_node::Transformed;
 use datafusion::common::{DataFusionError, Result, TableReference};
 use datafusion::logical_expr::logical_plan::TableScanBuilder;
-use datafusion::logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, TableScan};
+use datafusion::logical_expr::{LogicalPlan, LogicalPlanBuilder, TableScan};
 use datafusion::sql::parser::{ResetStatement, Statement as Parsed};
 use datafusion::sql::sqlparser::ast::{Expr as SqlExpr, ObjectName, Set, Statement, Value};
 use indago_dialect::plans_down;
@@ -15,6 +15,7 @@ use indago_table::{FunctionRef, Past, Period, Timestamp};
 use crate::diagnostic::Error;
 use crate::point_in_time::not_after;
 use crate::provider::{Provider, our_scan, with_provider};
+use crate::reading::each_call;
 
 /// The part of a table's past that a query reads.
 #[derive(Debug, Clone, Copy)]
@@ -81,9 +82,12 @@ pub(crate) fn as_of(
     not_after(moment, now).map_err(own)?;
     let (mut without, mut calls): (Vec<String>, Vec<&str>) = (Vec::new(), Vec::new());
     let moved = plans_down(plan, &mut |node| {
-        if !functions.is_empty() {
-            find_calls(&node, functions, &mut calls)?;
-        }
+        // Functions that read know the present only.
+        each_call(&node, functions, &mut |function, _| {
+            if !function.spec().timeless {
+                calls.push(function.spec().name);
+            }
+        })?;
         let Some((scan, provider)) = our_scan(&node).filter(|(_, provider)| provider.as_of.is_none()) else {
             return Ok(Transformed::no(node));
         };
@@ -104,21 +108,6 @@ pub(crate) fn as_of(
         (true, Some(function)) => Err(own(Error::no_past_of_function(function))),
         (true, None) => Ok(moved.data),
     }
-}
-
-/// Functions that read know the present only.
-fn find_calls<'f>(node: &LogicalPlan, functions: &'f [FunctionRef], calls: &mut Vec<&'f str>) -> Result<()> {
-    let found = node.apply_expressions(|expr| {
-        expr.apply(|part| {
-            if let Expr::ScalarFunction(call) = part {
-                let read = functions.iter().map(|function| function.spec()).filter(|spec| !spec.timeless);
-                let names = read.map(|spec| spec.name);
-                calls.extend(names.filter(|name| *name == call.name()));
-            }
-            Ok(TreeNodeRecursion::Continue)
-        })
-    });
-    found.map(drop)
 }
 
 /// The scan under a name of its own, because DataFusion takes two scans for equal if their tables have one name.

@@ -18,29 +18,27 @@ pub fn point_in_time(text: &str, now: Timestamp) -> Result<Timestamp> {
     let text = text.trim();
     let read = if text.starts_with(['-', '+']) { relative(text, now) } else { absolute(text) };
     let time =
-        read.map_err(|why| Error::new(Code::Plan, format!("'{text}' is no point in time: {why}")).with_help(HELP))?;
+        read.map_err(|why| Error::new(Code::Plan, format!("'{text}' is not a point in time: {why}")).with_help(HELP))?;
     not_after(time, now)
 }
 
-/// Refuses a time in the future: nothing can be read as it will be.
+/// Refuses a time in the future, of which there is no data.
 pub(crate) fn not_after(time: Timestamp, now: Timestamp) -> Result<Timestamp> {
-    match time > now {
-        false => Ok(time),
-        true => {
-            let error = Error::new(Code::Plan, format!("{time} is in the future"));
-            Err(error.with_help("use a timestamp in the past"))
-        }
+    if time > now {
+        let error = Error::new(Code::Plan, format!("{time} is in the future"));
+        return Err(error.with_help("use a timestamp in the past"));
     }
+    Ok(time)
 }
 
 /// The point in time that a constant of a query names. Numbers are seconds since 1970, as in osquery.
 pub(crate) fn of_scalar(value: &ScalarValue, now: Timestamp) -> Result<Timestamp> {
     let refused = || {
-        Error::new(Code::Plan, format!("{value} is no point in time: it has the type {}", value.data_type()))
+        Error::new(Code::Plan, format!("{value} is not a point in time: it has the type {}", value.data_type()))
             .with_help(HELP)
     };
     if value.is_null() {
-        return Err(Error::new(Code::Plan, "NULL is no point in time").with_help(HELP));
+        return Err(Error::new(Code::Plan, "NULL is not a point in time").with_help(HELP));
     }
     if let Some(Some(text)) = value.try_as_str() {
         return point_in_time(text, now);
@@ -66,7 +64,7 @@ fn relative(text: &str, now: Timestamp) -> Result<Timestamp, String> {
     // A number without a unit would be months.
     let has_unit = text.ends_with(|last: char| last.is_ascii_alphabetic());
     let interval = parse_interval_month_day_nano(text.trim_start_matches('+')).ok().filter(|_| has_unit);
-    let interval = interval.ok_or_else(|| "it is no interval, such as -2 hours".to_owned())?;
+    let interval = interval.ok_or_else(|| "it is not an interval such as -2 hours".to_owned())?;
     let IntervalMonthDayNano { months, days, nanoseconds } = interval;
     let then = DateTime::from_timestamp_micros(now.0).and_then(|now| {
         let size = Months::new(months.unsigned_abs());
@@ -98,7 +96,7 @@ fn in_zone(local: NaiveDateTime, zone: &str) -> Result<DateTime<Utc>, String> {
     if matches!(zone, "" | "Z" | "z" | "UTC") {
         return Ok(local.and_utc());
     }
-    let known: Tz = zone.parse().map_err(|_| format!("`{zone}` is no time zone"))?;
+    let known: Tz = zone.parse().map_err(|_| format!("`{zone}` is not a time zone"))?;
     match known.from_local_datetime(&local) {
         chrono::LocalResult::Single(time) => Ok(time.to_utc()),
         chrono::LocalResult::None => Err(format!("{zone} skips that time of day; write an offset, such as +02:00")),
@@ -132,16 +130,16 @@ mod tests {
             ("-90 minutes", Ok("2026-11-30T16:30:00Z")),
             ("2026-10-25 02:30 Europe/Berlin", Err("twice")),
             ("2026-03-29 02:30 Europe/Berlin", Err("skips")),
-            ("2026-11-01 03:00 Nowhere/Land", Err("no time zone")),
+            ("2026-11-01 03:00 Nowhere/Land", Err("not a time zone")),
             ("2026-13-01", Err("neither a date")),
             ("2026-11-01x", Err("neither a date")),
             ("2026-11-01 25:00", Err("neither a date")),
             ("yesterday", Err("neither a date")),
             ("ä", Err("neither a date")),
-            ("-2 lightyears", Err("no interval")),
-            ("-2", Err("no interval")),
-            ("-1 day 2", Err("no interval")),
-            ("-999999999 years", Err("is no point in time")),
+            ("-2 lightyears", Err("not an interval")),
+            ("-2", Err("not an interval")),
+            ("-1 day 2", Err("not an interval")),
+            ("-999999999 years", Err("is not a point in time")),
             ("+2 hours", Err("in the future")),
             ("2027-01-01", Err("in the future")),
         ] {

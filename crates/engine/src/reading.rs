@@ -11,6 +11,7 @@ use datafusion::arrow::compute::cast;
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::common::{DataFusionError, Result, ScalarValue, exec_err, plan_err};
 use datafusion::execution::SessionState;
+use datafusion::logical_expr::expr::ScalarFunction;
 use datafusion::logical_expr::{
     ColumnarValue, Expr, LogicalPlan, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
 };
@@ -139,20 +140,14 @@ impl Calls {
             return Ok(Calls { functions: found, read });
         }
         plan.apply_with_subqueries(|node| {
-            node.apply_expressions(|expr| {
-                expr.apply(|part| {
-                    if let Expr::ScalarFunction(call) = part
-                        && let Some(function) = functions.iter().find(|function| function.spec().name == call.name())
-                    {
-                        let arguments: Call = call.args.iter().map(argument).collect();
-                        match found.iter_mut().find(|(known, _)| Arc::ptr_eq(known, function)) {
-                            Some((_, calls)) => calls.push(arguments),
-                            None => found.push((function.clone(), vec![arguments])),
-                        }
-                    }
-                    Ok(TreeNodeRecursion::Continue)
-                })
-            })
+            each_call(node, functions, &mut |function, call| {
+                let arguments: Call = call.args.iter().map(argument).collect();
+                match found.iter_mut().find(|(known, _)| Arc::ptr_eq(known, function)) {
+                    Some((_, calls)) => calls.push(arguments),
+                    None => found.push((function.clone(), vec![arguments])),
+                }
+            })?;
+            Ok(TreeNodeRecursion::Continue)
         })?;
         Ok(Calls { functions: found, read })
     }
@@ -182,6 +177,28 @@ impl Calls {
     pub(crate) fn release(&self) {
         self.read.0.lock().clear();
     }
+}
+
+/// Visits each call of these functions in the expressions of a plan's node.
+pub(crate) fn each_call(
+    node: &LogicalPlan,
+    functions: &[FunctionRef],
+    visit: &mut dyn FnMut(&FunctionRef, &ScalarFunction),
+) -> Result<()> {
+    if functions.is_empty() {
+        return Ok(());
+    }
+    let visited = node.apply_expressions(|expr| {
+        expr.apply(|part| {
+            if let Expr::ScalarFunction(call) = part
+                && let Some(function) = functions.iter().find(|function| function.spec().name == call.name())
+            {
+                visit(function, call);
+            }
+            Ok(TreeNodeRecursion::Continue)
+        })
+    });
+    visited.map(drop)
 }
 
 fn argument(expr: &Expr) -> Argument {

@@ -5,7 +5,9 @@ use indago_table::closest;
 use sqlparser::tokenizer::{Token, TokenWithSpan};
 
 use crate::absent::Absent;
-use crate::diagnostic::{Code, Error, Span, is_word, no_table, offset, place_of_word, span_of_token, tokens};
+use crate::diagnostic::{
+    Code, Error, Span, did_you_mean, is_word, no_table, offset, place_of_word, span_of_token, tokens,
+};
 use crate::functions::FunctionInfo;
 
 /// Names that the session knows.
@@ -74,7 +76,7 @@ fn of_schema(error: &SchemaError, notes: &[&str], sql: &str, names: &Names<'_>) 
                 None => any_column(&field.name, valid_fields, names),
             };
             let help = match table.is_none() && is_compared(sql, &field.name) {
-                // Likely a text, unless it is like a column.
+                // Probably a text without quotes, unless it resembles a column.
                 true => {
                     let near = help.filter(|help| help.starts_with("did you mean"));
                     let near = near.map(|near| format!("{near} ")).unwrap_or_default();
@@ -230,12 +232,7 @@ fn near(name: &str, columns: &[String]) -> Option<String> {
     let mut found: Vec<String> = columns.iter().filter(has_word).map(|column| format!("`{column}`")).collect();
     found.sort();
     found.dedup();
-    match found.as_slice() {
-        [] => None,
-        found if found.len() > SUGGESTED => None,
-        [only] => Some(format!("did you mean {only}?")),
-        [first @ .., last] => Some(format!("did you mean {} or {last}?", first.join(", "))),
-    }
+    if found.len() > SUGGESTED { None } else { did_you_mean(&found) }
 }
 
 /// Help for a column that no table of the query has.

@@ -142,11 +142,6 @@ impl<'a> Text<'a> {
             let help = format!("remove the second `{}`", text(place));
             all.push(self.replacing(place..place + 1, String::new(), help));
         }
-        let is_trailing = |at: usize| self.pieces[at].token == Token::Comma && self.is(at + 1, "FROM");
-        for place in around().filter(|place| is_trailing(*place)) {
-            let help = "remove the comma before `FROM`".to_owned();
-            all.push(self.replacing(place..place + 1, String::new(), help));
-        }
         around().for_each(|place| all.extend(self.half_written(place)));
         around().for_each(|place| all.extend(self.operator(place)));
         let insert = |with: &str, at: usize, help: String| {
@@ -195,7 +190,8 @@ impl<'a> Text<'a> {
                     "this `)` closes nothing: remove it".to_owned(),
                 ));
             } else if piece.token == Token::Comma {
-                all.push(self.replacing(place..place + 1, " ".to_owned(), "remove `,`".to_owned()));
+                let help = if self.is(place + 1, "FROM") { "remove the comma before `FROM`" } else { "remove `,`" };
+                all.push(self.replacing(place..place + 1, " ".to_owned(), help.to_owned()));
             }
         }
         // A keyword as a name: the parser stops at it, or at the sign or clause after it.
@@ -360,7 +356,6 @@ mod tests {
             ),
             ("SELECT pid FROM processes WHERE pid IN 1,2", "write the values in parentheses: `IN (1, 2)`", "1"),
             ("SELECT TOP 5 * FROM processes", "write `LIMIT` and the number at the end of the query", "5"),
-            ("SELECT pid, FROM processes", "remove `,`", "FROM"),
             ("SELECT pid FROM processes wher pid = 1", "did you mean `WHERE`?", "pid"),
             ("SELECT pid FROM processes LIMIT 2 OFFSET", "write a number after `OFFSET`", "OFFSET"),
             ("SELECT 1 FROM processes p LEFT users u ON u.uid = p.uid", "write `JOIN` after `LEFT`", "users"),

@@ -117,8 +117,9 @@ fn not_run(what: &str) -> Error {
     Error::new(Code::Unsupported, format!("`{what}` is not supported: Indago only reads")).with_help(help)
 }
 
-/// Finds the tables that a statement names. A table with `FOR SYSTEM_TIME` gets a name that only this statement has. Refuses a statement that reads too many. Each use of a WITH name or view
-/// counts as all tables that it reads, because planning copies them.
+/// Finds the tables that a statement names. A table with `FOR SYSTEM_TIME` gets a name that only this statement has.
+/// Refuses a statement that reads too many tables. Each use of a WITH name or view counts as all tables that it reads,
+/// because planning copies them.
 pub(crate) fn relations(
     statement: &mut Parsed,
     of_view: &dyn Fn(&str) -> Option<usize>,

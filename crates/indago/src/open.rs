@@ -140,18 +140,18 @@ fn timelines(recorded: Option<&Arc<Recorded>>, events: Vec<TableRef>, limits: Li
     let builder = Engine::builder().limits(limits).tables(events);
     let catalogs = recorded.into_iter().flat_map(|recorded| recorded.catalogs());
     let builder = catalogs.fold(builder, EngineBuilder::catalog);
-    Timelines::new(builder, every_table().iter().map(|table| table.spec().clone()), Sys::live())
+    Timelines::new(builder, Sys::live())
 }
 
 /// The recorded tables of a configuration: if it records, or if its directory exists. A bucket is used if it is configured.
 fn recorded(config: &Config) -> Option<Arc<Recorded>> {
-    let location = &config.record.dir.0;
-    let exists = || location.contains("://") || std::path::Path::new(location).is_dir();
-    (config.record.enabled || exists()).then(|| Recorded::at(location))
+    let location = &config.record.dir;
+    let exists = || location.is_url() || std::path::Path::new(&location.0).is_dir();
+    (config.record.enabled || exists()).then(|| Recorded::at(&location.0))
 }
 
 /// The tables of all environments of this build, as if all were enabled.
-fn every_table() -> Vec<TableRef> {
+pub(crate) fn every_table() -> Vec<TableRef> {
     registry::all(&Environments::of(&Sys::live()))
 }
 

@@ -33,7 +33,7 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// Default time after which a connection to a peer that has vanished fails.
 const PEER_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// Unanswered probes after which TCP takes a peer as vanished.
+/// Unanswered probes after which TCP considers a peer vanished.
 const PROBES: u32 = 2;
 
 /// A route to a server.

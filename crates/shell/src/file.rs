@@ -39,7 +39,7 @@ impl Draft {
         Ok((Self { path: path.to_owned(), draft, done }, BufWriter::new(Box::new(file))))
     }
 
-    /// Output that is no file: it is never renamed or removed.
+    /// Output that is not a file: it is never renamed or removed.
     fn none() -> Self {
         Self { path: PathBuf::from("standard output"), draft: PathBuf::new(), done: true }
     }
@@ -110,7 +110,7 @@ impl ArrowFile {
         Self::new(draft, file, schema)
     }
 
-    /// Writes to an output that is no file, such as standard output.
+    /// Writes to an output that is not a file, such as standard output.
     pub fn to(out: impl Write + Send + 'static, schema: &SchemaRef) -> io::Result<Self> {
         Self::new(Draft::none(), BufWriter::new(Box::new(out)), schema)
     }
@@ -163,7 +163,7 @@ impl ParquetFile {
         Self::new(draft, file, schema)
     }
 
-    /// Writes to an output that is no file, such as standard output.
+    /// Writes to an output that is not a file, such as standard output.
     pub fn to(out: impl Write + Send + 'static, schema: &SchemaRef) -> io::Result<Self> {
         Self::new(Draft::none(), BufWriter::new(Box::new(out)), schema)
     }

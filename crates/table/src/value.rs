@@ -172,6 +172,31 @@ pub struct Period {
     pub to: Option<Timestamp>,
 }
 
+impl Period {
+    /// Whether a time is in the period.
+    pub fn contains(self, time: Timestamp) -> bool {
+        self.from.is_none_or(|from| from <= time) && self.to.is_none_or(|to| time < to)
+    }
+
+    /// Whether two periods have a time in common, or one ends where the other starts.
+    pub fn touches(self, other: Period) -> bool {
+        let starts_by = |from: Option<Timestamp>, to: Option<Timestamp>| match (from, to) {
+            (Some(from), Some(to)) => from <= to,
+            _ => true,
+        };
+        starts_by(self.from, other.to) && starts_by(other.from, self.to)
+    }
+
+    /// The smallest period with both.
+    #[must_use]
+    pub fn around(self, other: Period) -> Period {
+        Period {
+            from: self.from.zip(other.from).map(|(one, two)| one.min(two)),
+            to: self.to.zip(other.to).map(|(one, two)| one.max(two)),
+        }
+    }
+}
+
 /// In the format of RFC 3339, in UTC.
 impl std::fmt::Display for Timestamp {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -394,5 +419,24 @@ impl KeyValue for Timestamp {
             Scalar::Timestamp(micros) => Some(Timestamp(*micros)),
             _ => None,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn periods_with_a_common_time_touch() {
+        let period = |from: Option<i64>, to: Option<i64>| Period { from: from.map(Timestamp), to: to.map(Timestamp) };
+        for (one, two, touch) in [
+            (period(None, None), period(Some(1), Some(2)), true),
+            (period(Some(1), Some(2)), period(Some(2), Some(3)), true),
+            (period(Some(1), Some(2)), period(Some(3), None), false),
+            (period(Some(3), None), period(None, Some(2)), false),
+        ] {
+            assert_eq!((one.touches(two), two.touches(one)), (touch, touch), "{one:?} {two:?}");
+        }
+        assert_eq!(period(Some(1), Some(2)).around(period(Some(0), None)), period(Some(0), None));
     }
 }

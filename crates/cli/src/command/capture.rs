@@ -21,7 +21,7 @@ pub(crate) async fn run(common: &Common, arguments: Capture) -> Result {
     let mut config = setup::config(common, Some(&arguments.limits))?;
     if let Some(location) = recorded(&arguments.out) {
         let tables = if arguments.tables.is_empty() { vec!["*".to_owned()] } else { arguments.tables };
-        config.record.dir = Location(location);
+        config.record.dir = location;
         config.recording = BTreeMap::from([("capture".to_owned(), Recording { tables, ..Recording::default() })]);
         return super::record::once(&config, arguments.output.chosen()).await;
     }
@@ -51,9 +51,9 @@ pub(crate) async fn run(common: &Common, arguments: Capture) -> Result {
 
 /// The location of recorded tables, to which a capture adds a reading: a directory that a recorder wrote, or an object
 /// store.
-fn recorded(out: &Path) -> Option<String> {
-    let text = out.to_string_lossy();
-    (text.contains("://") || store::is_recorded(out)).then(|| text.into_owned())
+fn recorded(out: &Path) -> Option<Location> {
+    let location = Location(out.to_string_lossy().into_owned());
+    (location.is_url() || store::is_recorded(out)).then_some(location)
 }
 
 /// One row per written table.

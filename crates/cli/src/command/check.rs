@@ -41,7 +41,7 @@ pub(crate) async fn run(common: &Common, arguments: Check) -> Result {
     };
     let style = Style { wraps: true, ..Style::of_stdout() };
     let format = setup::format(arguments.output.chosen());
-    // People need no names of tables that are in order.
+    // A table for people omits the names of complete tables.
     let batch = batch(&findings, format != Format::Table).map_err(|error| Error::failed(error.into()))?;
     write_batch(&batch, format, style, &mut Output)?;
     say(totals(&findings));

@@ -1,11 +1,9 @@
 //! `indago daemon`
 
 use std::io::Write;
-use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use indago::config::Config;
 use indago_daemon::{DaemonError, Source};
 use indago_shell::{say, visible};
 use tokio::runtime::{Handle, Runtime};
@@ -16,10 +14,9 @@ use crate::output::Output;
 use crate::{interrupt, setup};
 
 pub(crate) fn run(queries: &Runtime, common: Common, options: &Daemon) -> Result {
-    let results = Config::load(common.config.as_deref()).ok().map(|config| config.daemon.results);
     let source = Source::new(move || setup::config(&common, None).map_err(|error| error.to_string()));
     if options.check {
-        return queries.block_on(Box::pin(check(&source, results)));
+        return queries.block_on(Box::pin(check(&source)));
     }
     // The loop has its own runtime, so it receives signals even while queries keep all workers busy.
     let schedule = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -35,13 +32,13 @@ async fn daemon(queries: &Handle, source: Source) -> Result {
     }
 }
 
-async fn check(source: &Source, results: Option<PathBuf>) -> Result {
+async fn check(source: &Source) -> Result {
     let checked = Box::pin(indago_daemon::check(source)).await;
     for skipped in &checked.skipped {
         writeln!(Output, "not scheduled: {}", visible(skipped))?;
     }
     writeln!(Output, "queries that can run: {}; problems: {}", checked.queries, checked.errors.len())?;
-    if let Some(results) = results {
+    if let Some(results) = &checked.results {
         writeln!(Output, "results are appended to {}", visible(&results.to_string_lossy()))?;
     }
     Output.flush()?;

@@ -198,8 +198,7 @@ fn report_row(pack: &Pack, query: &PackQuery, report: &Report, schema: &SchemaRe
         Status::Ok => None,
         Status::Skipped(reason) => Some(reason.clone()),
         Status::Failed(error) => {
-            let help = error.help().map(|help| format!("; {help}")).unwrap_or_default();
-            Some(format!("{}: {}: {error}{help}", query.place_of(error), error.code().as_str()))
+            Some(format!("{}: {}: {}", query.place_of(error), error.code().as_str(), error.message_with_help()))
         }
     };
     let millis = (report.elapsed.as_secs_f64() * 1e5).round() / 1e2;

@@ -72,7 +72,9 @@ async fn open(config: &Config) -> Result<Recorder> {
         say(format_args!("warning: {}", visible(problem)));
     }
     if recorder.tables() == 0 {
-        return Err(Error::usage(anyhow::anyhow!("there is no table to record")));
+        return Err(Error::usage(anyhow::anyhow!(
+            "nothing to record; name tables that exist: as arguments of `indago capture`, or in `[recording.<name>]`"
+        )));
     }
     let (tables, dir, writer) = (recorder.tables(), &config.record.dir, recorder.writer());
     say(format_args!("recording {tables} tables into {} as {}", visible(&dir.0), visible(writer)));

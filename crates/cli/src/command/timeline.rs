@@ -14,16 +14,12 @@ use crate::{interrupt, setup};
 pub(crate) async fn run(common: &Common, arguments: Timeline) -> Result {
     let config = setup::config(common, Some(&arguments.limits))?;
     let engine = setup::engine(&config).await?;
-    let options = QueryOptions { strict: config.sql.strict, ..QueryOptions::default() };
-    let literal = |text: &str| format!("'{}'", text.replace('\'', "''"));
     // An empty time is an open end.
-    let time = |time: &Option<String>| literal(time.as_deref().unwrap_or_default());
-    let sql = format!(
-        "SELECT * FROM timeline({}, {}, {})",
-        literal(&arguments.entity),
-        time(&arguments.from),
-        time(&arguments.to)
-    );
+    let options = QueryOptions { strict: config.sql.strict, ..QueryOptions::default() }
+        .bind("entity", arguments.entity.as_str())
+        .bind("start", arguments.from.as_deref().unwrap_or_default())
+        .bind("end", arguments.to.as_deref().unwrap_or_default());
+    let sql = "SELECT * FROM timeline($entity, $start, $end)";
     let style = Style::of_stdout();
     let sink = |schema: &SchemaRef| -> std::io::Result<Box<dyn RowSink>> {
         Ok(match &arguments.html {
@@ -32,7 +28,7 @@ pub(crate) async fn run(common: &Common, arguments: Timeline) -> Result {
         })
     };
     let cancel = interrupt::interrupted();
-    let (summary, result) = Box::pin(indago_shell::execute(&engine, &sql, options, sink, || true, cancel)).await;
+    let (summary, result) = Box::pin(indago_shell::execute(&engine, sql, options, sink, || true, cancel)).await;
     indago_shell::print_warnings(&summary.warnings);
     let Err(failure) = result else { return Ok(ExitCode::SUCCESS) };
     if !failure.is_closed_pipe() {

@@ -209,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_pattern_is_an_error() {
+    fn a_malformed_pattern_is_an_error() {
         for pattern in
             ["(?:abc)", "a**bc", "a*?", "*abc", "a|+", "ab{,2}c", "a{2,1}", "a{", "a{2", "[abc", "[", "a)", "(a", "a\\"]
         {

@@ -6,18 +6,25 @@ mod walk;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use futures::future::{BoxFuture, Shared};
 use futures::{FutureExt, Stream, StreamExt, TryStreamExt, stream};
 use indago_engine::{Engine, EngineBuilder, TableFunction, TableFunctions, TableSpec, point_in_time};
 use indago_table::prelude::*;
-use indago_table::{Streaming, Warning};
+use indago_table::{Period, Streaming, Warning};
 use indago_tables_registry::links::{self, Entity};
 
 use self::walk::Walk;
+use crate::open::every_table;
 
 const NAME: &str = "timeline";
+
+/// The tables of all environments, by name. Built when the first timeline is read.
+static SPECS: LazyLock<BTreeMap<String, TableSpec>> = LazyLock::new(|| {
+    let tables = every_table();
+    tables.iter().map(|table| (table.spec().name.to_string(), table.spec().clone())).collect()
+});
 
 /// What happened to an entity and to its neighbours, as far as it is recorded: one row per change, event and API call.
 ///
@@ -51,16 +58,13 @@ pub(crate) struct Moment {
 /// The function `timeline`.
 pub(crate) struct Timelines {
     engine: Shared<BoxFuture<'static, indago_engine::Result<Engine>>>,
-    specs: Arc<BTreeMap<String, TableSpec>>,
     clock: Sys,
 }
 
 impl Timelines {
-    /// The function over the tables of a builder: `history.*`, `changes.*`, and live tables of events. `specs` has
-    /// the tables of all environments.
-    pub(crate) fn new(builder: EngineBuilder, specs: impl IntoIterator<Item = TableSpec>, clock: Sys) -> Self {
-        let specs = specs.into_iter().map(|spec| (spec.name.to_string(), spec)).collect();
-        Timelines { engine: builder.build().boxed().shared(), specs: Arc::new(specs), clock }
+    /// The function over the tables of a builder: `history.*`, `changes.*`, and live tables of events.
+    pub(crate) fn new(builder: EngineBuilder, clock: Sys) -> Self {
+        Timelines { engine: builder.build().boxed().shared(), clock }
     }
 }
 
@@ -91,8 +95,8 @@ impl TableFunctions for Timelines {
             "" => Ok(None),
             text => point_in_time(text, now).map(Some).map_err(|error| Error::Unsupported(error.to_string())),
         };
-        let window = Window { from: time(from)?, to: time(to)? };
-        if let Window { from: Some(from), to: Some(to) } = window
+        let window = Period { from: time(from)?, to: time(to)? };
+        if let Period { from: Some(from), to: Some(to) } = window
             && from >= to
         {
             return Err(Error::Unsupported(format!("{from} is not before {to}")));
@@ -107,32 +111,19 @@ impl TableFunctions for Timelines {
             );
             return Err(Error::Unsupported(message));
         }
-        let trail = Trail {
-            engine: self.engine.clone(),
-            specs: self.specs.clone(),
-            name: entity.as_str().into(),
-            entities: entities.into(),
-            window,
-        };
+        let trail =
+            Trail { engine: self.engine.clone(), name: entity.as_str().into(), entities: entities.into(), window };
         Ok(Arc::new(Streaming::<Moment>::new(&trail)))
     }
-}
-
-/// A period; an end that is `None` is open. The start belongs to it, the end does not.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Window {
-    from: Option<Timestamp>,
-    to: Option<Timestamp>,
 }
 
 /// One call of the function.
 #[derive(Clone)]
 pub(crate) struct Trail {
     engine: Shared<BoxFuture<'static, indago_engine::Result<Engine>>>,
-    specs: Arc<BTreeMap<String, TableSpec>>,
     name: Arc<str>,
     entities: Arc<[Entity]>,
-    window: Window,
+    window: Period,
 }
 
 impl Environment for Trail {
@@ -150,7 +141,7 @@ impl RowStream for Moment {
         let read = async move {
             let trail = scan.env();
             let engine = trail.engine.clone().await.map_err(|error| Error::Unsupported(error.to_string()))?;
-            let walk = Walk::new(&engine, &trail.specs, trail.window);
+            let walk = Walk::new(&engine, trail.window);
             let found = walk.run(&trail.entities).await?;
             found.warnings.into_iter().for_each(|warning| scan.context().query.diagnostics().add(warning));
             if found.moments.is_empty() {

@@ -1,6 +1,6 @@
 //! Conditions and literals of the statements that a walk runs.
 
-use indago_table::{Kind, TableSpec, Timestamp};
+use indago_table::{Kind, Period, TableSpec, Timestamp};
 use indago_tables_registry::links::{Entity, Mention};
 
 /// An expression that has no value in any row.
@@ -57,6 +57,13 @@ pub(super) fn mentions(spec: &TableSpec, mention: &Mention, entity: &Entity) -> 
     equal(spec, &columns, &values).filter(|condition| !condition.is_empty())
 }
 
+/// The condition that a column is in a period, for the end of a WHERE.
+pub(super) fn within(column: &str, period: Period) -> String {
+    let from = period.from.map(|from| format!(" AND {column} >= {}", time(from)));
+    let to = period.to.map(|to| format!(" AND {column} < {}", time(to)));
+    [from, to].into_iter().flatten().collect()
+}
+
 /// The condition that one of several conditions holds. Values of one column become a list, which tables can look up.
 pub(super) fn any(conditions: &[String]) -> String {
     let lists = conditions.iter().map(|condition| condition.split_once(" = ")).collect::<Option<Vec<_>>>();
@@ -84,6 +91,15 @@ mod tests {
         assert_eq!(equal(&spec, &["pid"], &[Some(hostile)]), None);
         assert_eq!(equal(&spec, &["pid"], &[Some("7".to_owned())]).as_deref(), Some("pid = 7"));
         assert_eq!(name("odd\" name"), "\"odd\"\" name\"");
+    }
+
+    #[test]
+    fn a_period_is_a_condition_with_its_start() {
+        let period = Period { from: Some(Timestamp(0)), to: Some(Timestamp(1_000_001)) };
+        assert_eq!(
+            within("at", period),
+            " AND at >= TIMESTAMP '1970-01-01T00:00:00Z' AND at < TIMESTAMP '1970-01-01T00:00:01.000001Z'"
+        );
     }
 
     #[test]

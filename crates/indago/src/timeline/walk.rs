@@ -4,11 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use datafusion::arrow::array::RecordBatch;
 use indago_engine::{Engine, TableSpec};
-use indago_table::{Error, Outcome, Result, Timestamp, Warning};
+use indago_table::{Error, Outcome, Period, Result, Timestamp, Warning};
 use indago_tables_registry::links::{self, Change, Entity, Linked, Mention, Relation};
 
 use super::event::Cells;
-use super::{Found, Moment, NAME, Window, sql};
+use super::{Found, Moment, NAME, SPECS, sql};
 
 /// Joins between the entity and the farthest neighbours.
 const STEPS: usize = 8;
@@ -19,14 +19,10 @@ const MOST_ROWS: usize = 20_000;
 /// Keys in one statement.
 const KEYS: usize = 200;
 
-/// When something existed; an end that is `None` is open.
-type Span = Window;
-
 /// A walk from one entity.
 pub(super) struct Walk<'a> {
     engine: &'a Engine,
-    specs: &'a BTreeMap<String, TableSpec>,
-    window: Window,
+    window: Period,
     /// The recorded tables.
     recorded: BTreeSet<String>,
     /// For each table, and host if it is a host's table, the conditions that find the rows of the trail.
@@ -38,10 +34,9 @@ pub(super) struct Walk<'a> {
 }
 
 impl<'a> Walk<'a> {
-    pub(super) fn new(engine: &'a Engine, specs: &'a BTreeMap<String, TableSpec>, window: Window) -> Self {
+    pub(super) fn new(engine: &'a Engine, window: Period) -> Self {
         Walk {
             engine,
-            specs,
             window,
             recorded: BTreeSet::new(),
             rows: BTreeMap::new(),
@@ -56,7 +51,7 @@ impl<'a> Walk<'a> {
         warnings.into_iter().for_each(|warning| self.warn(warning));
         self.recorded =
             names.into_iter().filter_map(|found| Some(found.name.strip_prefix("history.")?.to_owned())).collect();
-        let mut frontier: BTreeMap<Entity, Span> = start.iter().map(|entity| (entity.clone(), self.window)).collect();
+        let mut frontier: BTreeMap<Entity, Period> = start.iter().map(|entity| (entity.clone(), self.window)).collect();
         self.starts.extend(start.iter().cloned());
         for step in 0..=STEPS {
             if step == STEPS && !frontier.is_empty() {
@@ -69,7 +64,7 @@ impl<'a> Walk<'a> {
                 let is_followed = |entity: &Entity| {
                     entity.kind == mention.kind && (mention.relation != Relation::Uses || self.starts.contains(entity))
                 };
-                let entities: Vec<(&Entity, &Span)> =
+                let entities: Vec<(&Entity, &Period)> =
                     frontier.iter().filter(|(entity, _)| is_followed(entity)).collect();
                 if !entities.is_empty() {
                     self.follow(mention, &entities, &mut next).await?;
@@ -100,11 +95,11 @@ impl<'a> Walk<'a> {
     async fn follow(
         &mut self,
         mention: &'static Mention,
-        entities: &[(&Entity, &Span)],
-        next: &mut BTreeMap<Entity, Span>,
+        entities: &[(&Entity, &Period)],
+        next: &mut BTreeMap<Entity, Period>,
     ) -> Result<()> {
         let linked = linked(mention.table);
-        let Some(spec) = self.specs.get(mention.table) else { return Ok(()) };
+        let Some(spec) = SPECS.get(mention.table) else { return Ok(()) };
         let is_recorded = self.recorded.contains(mention.table);
         if !is_recorded && self.engine.table(mention.table).is_none() {
             return Ok(());
@@ -135,8 +130,8 @@ impl<'a> Walk<'a> {
         mention: &'static Mention,
         spec: &TableSpec,
         condition: &str,
-        entities: &[(&Entity, &Span)],
-        next: &mut BTreeMap<Entity, Span>,
+        entities: &[(&Entity, &Period)],
+        next: &mut BTreeMap<Entity, Period>,
     ) -> Result<()> {
         let mentions: Vec<&Mention> = links::MENTIONS.iter().filter(|other| other.table == mention.table).collect();
         let is_of_host = mentions.iter().any(|other| other.columns.contains(&sql::WRITER));
@@ -149,10 +144,11 @@ impl<'a> Walk<'a> {
                 });
             }
         }
-        for (at, column) in spec.identity.iter().enumerate() {
-            columns.push(format!("{} AS i{at}", sql::name(column)));
-        }
-        let hull = entities.iter().map(|(_, span)| **span).reduce(Span::around).unwrap_or(self.window);
+        let identity: Vec<String> = spec.identity.iter().map(|column| sql::name(column)).collect();
+        let identity: Vec<&str> = identity.iter().map(String::as_str).collect();
+        columns.extend(identity.iter().enumerate().map(|(at, column)| format!("{column} AS i{at}")));
+        let own_at = mentions.iter().position(|other| **other == *mention).unwrap_or_default();
+        let hull = entities.iter().map(|(_, span)| **span).reduce(Period::around).unwrap_or(self.window);
         let mut statement = format!(
             "SELECT DISTINCT {} FROM history.{} WHERE {condition}",
             columns.join(", "),
@@ -168,13 +164,12 @@ impl<'a> Walk<'a> {
         for batch in &batches {
             for row in 0..batch.num_rows() {
                 let cells = Cells { batch, row };
-                let span = Span { from: cells.time("valid_from"), to: cells.time("valid_to") };
+                let span = Period { from: cells.time("valid_from"), to: cells.time("valid_to") };
                 let values = |at: usize, other: &Mention| -> Vec<Option<String>> {
                     (0..other.columns.len()).map(|value| cells.text(&format!("m{at}_{value}"))).collect()
                 };
-                let own = mentions.iter().position(|other| **other == *mention).unwrap_or_default();
-                let own = values(own, mention);
-                let is_of = |(entity, alive): &&(&Entity, &Span)| is_like(entity, &own) && alive.overlaps(span);
+                let own = values(own_at, mention);
+                let is_of = |(entity, alive): &&(&Entity, &Period)| is_like(entity, &own) && alive.touches(span);
                 let Some((entity, _)) = entities.iter().find(is_of) else { continue };
                 let key = match spec.identity.is_empty() {
                     true => {
@@ -184,9 +179,8 @@ impl<'a> Walk<'a> {
                     }
                     false => {
                         let values: Vec<Option<String>> =
-                            (0..spec.identity.len()).map(|at| cells.text(&format!("i{at}"))).collect();
-                        let names: Vec<String> = spec.identity.iter().map(|name| sql::name(name)).collect();
-                        sql::equal(spec, &names.iter().map(String::as_str).collect::<Vec<_>>(), &values)
+                            (0..identity.len()).map(|at| cells.text(&format!("i{at}"))).collect();
+                        sql::equal(spec, &identity, &values)
                     }
                 };
                 // The same number or name is another thing on another host.
@@ -224,7 +218,7 @@ impl<'a> Walk<'a> {
     ) -> Result<()> {
         let table = sql::name(linked.table);
         let from = if is_recorded { format!("history.{table}") } else { table };
-        let window = self.window.condition(&sql::name(time));
+        let window = sql::within(&sql::name(time), self.window);
         let batches = self.read(linked.table, &format!("SELECT * FROM {from} WHERE {condition}{window}")).await?;
         for batch in &batches {
             for row in 0..batch.num_rows() {
@@ -247,7 +241,7 @@ impl<'a> Walk<'a> {
                 sql::WRITER,
                 sql::name(linked.table),
                 sql::any(some),
-                self.window.condition("at")
+                sql::within("at", self.window)
             );
             for batch in &self.read(linked.table, &statement).await? {
                 for row in 0..batch.num_rows() {
@@ -280,7 +274,7 @@ impl<'a> Walk<'a> {
     }
 
     fn add(&mut self, linked: &'static Linked, cells: Cells<'_>, at: Timestamp, kind: &str, what: String) {
-        let Some(spec) = self.specs.get(linked.table) else { return };
+        let Some(spec) = SPECS.get(linked.table) else { return };
         let names: Vec<&str> = match spec.identity.is_empty() {
             true => linked.names.to_vec(),
             false => spec.identity.iter().map(|name| &**name).collect(),
@@ -350,36 +344,6 @@ impl<'a> Walk<'a> {
     }
 }
 
-impl Window {
-    fn contains(self, time: Timestamp) -> bool {
-        self.from.is_none_or(|from| from <= time) && self.to.is_none_or(|to| time < to)
-    }
-
-    /// Whether two periods have a time in common. A change at the end of one belongs to both.
-    fn overlaps(self, other: Window) -> bool {
-        let begins_before = |from: Option<Timestamp>, to: Option<Timestamp>| match (from, to) {
-            (Some(from), Some(to)) => from <= to,
-            _ => true,
-        };
-        begins_before(self.from, other.to) && begins_before(other.from, self.to)
-    }
-
-    /// The smallest period with both.
-    fn around(self, other: Window) -> Window {
-        Window {
-            from: self.from.zip(other.from).map(|(one, two)| one.min(two)),
-            to: self.to.zip(other.to).map(|(one, two)| one.max(two)),
-        }
-    }
-
-    /// The condition that a column is in the period, for the end of a WHERE.
-    fn condition(self, column: &str) -> String {
-        let from = self.from.map(|from| format!(" AND {column} >= {}", sql::time(from)));
-        let to = self.to.map(|to| format!(" AND {column} < {}", sql::time(to)));
-        [from, to].into_iter().flatten().collect()
-    }
-}
-
 fn linked(table: &str) -> &'static Linked {
     links::LINKED.iter().find(|linked| linked.table == table).expect("a test of the list finds each table once")
 }
@@ -396,28 +360,6 @@ fn order(moment: &Moment) -> (Timestamp, &str, &str, &str, &str, &str) {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn window(from: Option<i64>, to: Option<i64>) -> Window {
-        Window { from: from.map(Timestamp), to: to.map(Timestamp) }
-    }
-
-    #[test]
-    fn periods_with_a_common_time_overlap() {
-        for (one, two, overlap) in [
-            (window(None, None), window(Some(1), Some(2)), true),
-            (window(Some(1), Some(2)), window(Some(2), Some(3)), true),
-            (window(Some(1), Some(2)), window(Some(3), None), false),
-            (window(Some(3), None), window(None, Some(2)), false),
-        ] {
-            assert_eq!((one.overlaps(two), two.overlaps(one)), (overlap, overlap), "{one:?} {two:?}");
-        }
-        assert_eq!(window(Some(1), Some(2)).around(window(Some(0), None)), window(Some(0), None));
-        let condition = window(Some(0), Some(1_000_001)).condition("at");
-        assert_eq!(
-            condition,
-            " AND at >= TIMESTAMP '1970-01-01T00:00:00Z' AND at < TIMESTAMP '1970-01-01T00:00:01.000001Z'"
-        );
-    }
 
     #[test]
     fn a_value_that_the_user_left_out_is_any_value() {

@@ -23,10 +23,7 @@ pub(super) const COMMAND: Command = Command {
             "now" | "off" => shell.engine.set_as_of(None),
             text => match indago::point_in_time(text, Timestamp::from(SystemTime::now())) {
                 Ok(time) => shell.engine.set_as_of(Some(time)),
-                Err(error) => {
-                    let help = error.help().map(|help| format!("; {help}")).unwrap_or_default();
-                    shell.complain(crate::text::visible(&format!("{error}{help}")));
-                }
+                Err(error) => shell.complain(crate::text::visible(&error.message_with_help())),
             },
         }
         Ok(ControlFlow::Continue(()))

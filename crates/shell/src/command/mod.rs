@@ -155,12 +155,11 @@ const ELSEWHERE: [(&[&str], &str); 5] = [
 
 /// The error for a command that does not exist.
 fn unknown(name: &str) -> String {
-    let word = name.trim_start_matches(['.', '\\']);
-    if let Some((_, hint)) = ELSEWHERE.iter().find(|(names, _)| names.contains(&word)) {
+    let bare = name.trim_start_matches(['.', '\\']);
+    if let Some((_, hint)) = ELSEWHERE.iter().find(|(names, _)| names.contains(&bare)) {
         return format!("no command `{}`: {hint}", crate::text::visible(name));
     }
     let known = ALL.iter().flat_map(|command| std::iter::once(&command.name).chain(command.aliases)).copied();
-    let bare = name.trim_start_matches(['.', '\\']);
     // Without the dot, so that a typo counts as much in a short name as in a long one.
     let near = indago::table::closest(bare, known.clone().map(|name| name.trim_start_matches('.')));
     let near = near.and_then(|near| known.clone().find(|name| name.trim_start_matches('.') == near));
@@ -196,9 +195,7 @@ fn table(shell: &mut Shell, name: &str) -> Option<indago::TableRef> {
     match shell.runtime.block_on(shell.engine.find_table(name)) {
         Ok(Some(table)) => return Some(table),
         Ok(None) => {
-            let error = shell.engine.no_table(name);
-            let help = error.help().map(|help| format!("; {help}")).unwrap_or_default();
-            let message = format!("{error}{help}");
+            let message = shell.engine.no_table(name).message_with_help();
             shell.complain(crate::text::visible(&message));
         }
         Err(error) => shell.complain(error),

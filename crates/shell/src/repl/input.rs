@@ -206,8 +206,8 @@ impl<R: BufRead> Reader for Lines<R> {
 }
 
 /// The lines of a paste. Terminals end them as the Enter key does.
-fn lines(text: &str) -> impl Iterator<Item = String> {
-    text.replace("\r\n", "\n").replace('\r', "\n").split('\n').map(str::to_owned).collect::<Vec<_>>().into_iter()
+fn lines(text: &str) -> Vec<String> {
+    text.replace("\r\n", "\n").replace('\r', "\n").split('\n').map(str::to_owned).collect()
 }
 
 /// Whether the input is complete and can run.
