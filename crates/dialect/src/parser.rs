@@ -128,9 +128,9 @@ pub fn parse(sql: &str, dialect: Dialect) -> Result<Vec<Parsed>, ParseError> {
         let items = item_texts(&own, sql, &lines);
         let end = own.last().map_or(Location::empty(), |token| token.span.end);
         let open = open_case(&own);
-        let statement = with_stack(depth, || one_statement(own, dialect)).map_err(|error| match open {
+        let statement = with_stack(depth, || one_statement(own, dialect)).map_err(|failed| match open {
             Some(case) => lines.error("no END for this CASE", case),
-            None => lines.parser_error(error, end),
+            None => lines.parser_error(failed.error, failed.stopped.unwrap_or(end)),
         })?;
         statements.push(Parsed { statement, span, items, depth, dialect });
     }
@@ -158,20 +158,33 @@ fn grammar(dialect: Dialect) -> &'static dyn SqlDialect {
     }
 }
 
-fn one_statement(
-    tokens: Vec<TokenWithSpan>,
-    dialect: Dialect,
-) -> Result<Statement, datafusion::common::DataFusionError> {
+/// A statement that does not parse.
+struct Failed {
+    error: datafusion::common::DataFusionError,
+    /// Where the parser stopped, unless that is the end. Some of the parser's messages name no position.
+    stopped: Option<Location>,
+}
+
+impl From<datafusion::common::DataFusionError> for Failed {
+    fn from(error: datafusion::common::DataFusionError) -> Self {
+        Failed { error, stopped: None }
+    }
+}
+
+fn one_statement(tokens: Vec<TokenWithSpan>, dialect: Dialect) -> Result<Statement, Failed> {
     let (tokens, clauses) = system_time::cut(tokens, grammar(dialect), DEEPEST_NESTING)?;
     let mut parser =
         DFParserBuilder::new(tokens).with_dialect(grammar(dialect)).with_recursion_limit(DEEPEST_NESTING).build()?;
-    let mut statement = parser.parse_statement()?;
+    let mut statement = parser.parse_statement().map_err(|error| {
+        let next = parser.parser.peek_token_ref();
+        Failed { error, stopped: (next.token != Token::EOF).then_some(next.span.start) }
+    })?;
     clauses.attach(&mut statement)?;
     match parser.parser.peek_token_ref() {
         TokenWithSpan { token: Token::EOF, .. } => Ok(statement),
         other => {
             let message = format!("Expected: end of statement, found: {}{}", other.token, other.span.start);
-            Err(ParserError::ParserError(message).into())
+            Err(datafusion::common::DataFusionError::from(ParserError::ParserError(message)).into())
         }
     }
 }
@@ -223,22 +236,24 @@ impl<'s> Lines<'s> {
         }
     }
 
-    /// The position is at the end of the parser's message.
-    fn parser_error(&self, error: datafusion::common::DataFusionError, end: Location) -> ParseError {
+    /// The position is at the end of the parser's message. A message without one is at `stopped`.
+    fn parser_error(&self, error: datafusion::common::DataFusionError, stopped: Location) -> ParseError {
         let message = match error.find_root() {
             datafusion::common::DataFusionError::SQL(error, _) => match error.as_ref() {
                 ParserError::ParserError(message) | ParserError::TokenizerError(message) => message.clone(),
                 ParserError::RecursionLimitExceeded => {
-                    return self.error(format!("statement nests deeper than {DEEPEST_NESTING} levels"), end);
+                    return self.error(format!("statement nests deeper than {DEEPEST_NESTING} levels"), stopped);
                 }
             },
             other => other.to_string(),
         };
-        let Some((text, place)) = message.rsplit_once(" at Line: ") else { return self.error(sentence(&message), end) };
+        let Some((text, place)) = message.rsplit_once(" at Line: ") else {
+            return self.error(sentence(&message), stopped);
+        };
         let mut numbers = place.split(", Column: ").map(|number| number.trim().parse::<u64>().unwrap_or(0));
         let location = Location::new(numbers.next().unwrap_or(0), numbers.next().unwrap_or(0));
         if location.line == 0 {
-            return self.error(sentence(text), end);
+            return self.error(sentence(text), stopped);
         }
         self.error(sentence(text), location)
     }
