@@ -82,7 +82,7 @@ pub(crate) fn run(arguments: &[&str]) -> Ran {
     ran(indago().args(arguments).output().expect("indago runs"))
 }
 
-fn run_with_input(arguments: &[&str], input: &str) -> Ran {
+pub(crate) fn run_with_input(arguments: &[&str], input: &str) -> Ran {
     let mut child = indago()
         .args(arguments)
         .stdin(Stdio::piped())

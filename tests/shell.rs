@@ -4,7 +4,7 @@ use std::io::Write;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use crate::cli::{Ran, indago, ran, run};
+use crate::cli::{Ran, indago, ran, run, run_with_input};
 
 /// Types a text into `indago` on a terminal of 30 lines and 100 columns, and returns the screen's text. The text comes at
 /// once, so that most of it waits while statements run.
@@ -194,6 +194,24 @@ fn sql_needs_no_command() {
     assert_eq!(run(&["query", "SELECT 1 AS a", "--csv"]).expect(0).out, "a\n1\n");
     assert!(run(&["tabels"]).expect(2).err.contains("'tables'"));
     assert!(run(&["SELECT", "1"]).expect(2).err.contains("quote it"));
+}
+
+#[test]
+fn separated_values_as_in_osquery() {
+    let sql = "SELECT 1 AS a, 'x;y' AS b";
+    for (options, expected) in [
+        (&["--list"] as &[&str], "a|b\n1|x;y\n"),
+        (&["--separator", ";"], "a;b\n1;\"x;y\"\n"),
+        (&["--csv", "--header=false"], "1,x;y\n"),
+        (&["--list", "--separator", "\\t", "--header"], "a\tb\n1\tx;y\n"),
+    ] {
+        assert_eq!(run(&[&[sql], options].concat()).expect(0).out, expected, "{options:?}");
+    }
+    let refused = run(&[sql, "--json", "--separator", ";"]).expect(2);
+    assert!(refused.err.contains("--separator is for the formats csv and list, not for json"), "{}", refused.err);
+    assert!(run(&[sql, "--separator", "ab"]).expect(2).err.contains("`ab` cannot separate values"));
+    let script = ".mode list\n.headers OFF\n.separator ;\nSELECT 1 AS a, 2 AS b;\n.headers on\nSELECT 3 AS c;\n";
+    assert_eq!(run_with_input(&["shell"], script).expect(0).out, "1;2\nc\n3\n");
 }
 
 #[test]

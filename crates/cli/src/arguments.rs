@@ -2,13 +2,14 @@
 
 use std::borrow::Cow;
 use std::ffi::OsString;
+use std::fmt;
 use std::path::PathBuf;
 
 use clap::error::ErrorKind;
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use indago::config::{Period, Size, SqlDialect};
 use indago::table::{Timestamp, closest};
-use indago_shell::Format;
+use indago_shell::{Format, Separator, Style};
 
 /// SQL over this machine, its containers, clusters, cloud accounts and repositories.
 ///
@@ -278,13 +279,68 @@ pub(crate) struct Output {
     /// The same as `--format line`
     #[arg(long)]
     line: bool,
+    /// The same as `--format list`
+    #[arg(long)]
+    list: bool,
+    #[command(flatten)]
+    separated: Separated,
+}
+
+/// How the formats `csv` and `list` are written.
+#[derive(Debug, Default, Args)]
+struct Separated {
+    /// What separates the values of `csv` or `list`: one character, or `\t` for a tab; without a format, that of `csv`
+    #[arg(long, value_name = "CHARACTER", allow_hyphen_values = true)]
+    separator: Option<Separator>,
+    /// Whether `csv` or `list` starts with the names of the columns [default: true]
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    header: Option<bool>,
+}
+
+/// An option that the chosen format does not take.
+#[derive(Debug)]
+pub(crate) struct NotOfFormat {
+    option: &'static str,
+    format: Format,
+}
+
+impl std::error::Error for NotOfFormat {}
+
+impl fmt::Display for NotOfFormat {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} is for the formats csv and list, not for {}", self.option, self.format)
+    }
 }
 
 impl Output {
     /// The format that the user chose.
     pub(crate) fn chosen(&self) -> Option<Format> {
-        let named = [(self.json, Format::Json), (self.csv, Format::Csv), (self.line, Format::Line)];
+        let named = [
+            (self.json, Format::Json),
+            (self.csv, Format::Csv),
+            (self.line, Format::Line),
+            (self.list, Format::List),
+            (self.format.is_none() && self.separated_by().is_some(), Format::Csv),
+        ];
         self.format.or_else(|| named.into_iter().find_map(|(is_given, format)| is_given.then_some(format)))
+    }
+
+    /// The option about separated values that the user gave.
+    fn separated_by(&self) -> Option<&'static str> {
+        let Separated { separator, header } = self.separated;
+        separator.map(|_| "--separator").or(header.map(|_| "--header"))
+    }
+
+    /// The style of standard output. An error if the chosen format does not take an option.
+    pub(crate) fn style(&self) -> Result<Style, NotOfFormat> {
+        if let (Some(option), Some(format)) = (self.separated_by(), self.chosen())
+            && !matches!(format, Format::Csv | Format::List)
+        {
+            return Err(NotOfFormat { option, format });
+        }
+        let Separated { separator, header } = self.separated;
+        let separated = indago_shell::Separated { separator, header: header != Some(false) };
+        Ok(Style { separated, ..Style::of_stdout() })
     }
 }
 

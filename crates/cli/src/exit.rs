@@ -7,6 +7,8 @@ use std::process::ExitCode;
 use indago::Code;
 use indago_shell::{Failure, say, visible};
 
+use crate::arguments::NotOfFormat;
+
 /// The query failed.
 pub(crate) const FAILED: u8 = 1;
 /// Invalid usage or configuration.
@@ -47,6 +49,12 @@ impl fmt::Display for Error {
 impl From<io::Error> for Error {
     fn from(error: io::Error) -> Self {
         Self::failed(error.into())
+    }
+}
+
+impl From<NotOfFormat> for Error {
+    fn from(error: NotOfFormat) -> Self {
+        Self::usage(error)
     }
 }
 

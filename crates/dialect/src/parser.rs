@@ -171,6 +171,12 @@ impl From<datafusion::common::DataFusionError> for Failed {
     }
 }
 
+impl From<ParserError> for Failed {
+    fn from(error: ParserError) -> Self {
+        datafusion::common::DataFusionError::from(error).into()
+    }
+}
+
 fn one_statement(tokens: Vec<TokenWithSpan>, dialect: Dialect) -> Result<Statement, Failed> {
     let (tokens, clauses) = system_time::cut(tokens, grammar(dialect), DEEPEST_NESTING)?;
     let mut parser =
@@ -184,7 +190,7 @@ fn one_statement(tokens: Vec<TokenWithSpan>, dialect: Dialect) -> Result<Stateme
         TokenWithSpan { token: Token::EOF, .. } => Ok(statement),
         other => {
             let message = format!("Expected: end of statement, found: {}{}", other.token, other.span.start);
-            Err(datafusion::common::DataFusionError::from(ParserError::ParserError(message)).into())
+            Err(ParserError::ParserError(message).into())
         }
     }
 }

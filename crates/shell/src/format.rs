@@ -15,6 +15,8 @@ pub enum Format {
     Ndjson,
     /// Comma-separated values under a header line.
     Csv,
+    /// Values separated by `|` under a header line.
+    List,
     /// One column per line; an empty line between rows.
     Line,
     /// A Markdown table.
@@ -28,8 +30,8 @@ pub struct UnknownFormat(String);
 
 impl Format {
     /// All formats.
-    pub const ALL: [Format; 6] =
-        [Format::Table, Format::Json, Format::Ndjson, Format::Csv, Format::Line, Format::Markdown];
+    pub const ALL: [Format; 7] =
+        [Format::Table, Format::Json, Format::Ndjson, Format::Csv, Format::List, Format::Line, Format::Markdown];
 
     /// Its name.
     pub const fn name(self) -> &'static str {
@@ -38,6 +40,7 @@ impl Format {
             Format::Json => "json",
             Format::Ndjson => "ndjson",
             Format::Csv => "csv",
+            Format::List => "list",
             Format::Line => "line",
             Format::Markdown => "markdown",
         }

@@ -21,7 +21,7 @@ pub use execute::{Failure, Summary, execute, explain, explained};
 pub use file::{ArrowFile, ParquetFile};
 pub use format::{Format, UnknownFormat};
 pub use page::PageFile;
-pub use render::{RowSink, Style, row_writer, write_batch};
+pub use render::{NotASeparator, RowSink, Separated, Separator, Style, row_writer, write_batch};
 pub use repl::{Settings, Shell};
 pub use report::{STDIN, Within, print_error, print_rewritten, print_stats, print_warnings, say};
 pub use text::visible;

@@ -206,7 +206,7 @@ pub fn write_table(spec: &TableSpec, format: Format, style: Style, out: &mut dyn
     let columns = columns_batch(spec);
     match format {
         Format::Json | Format::Ndjson => write_json(&[table_json(spec)], format, out),
-        Format::Csv => write_batch(&columns, format, style, out),
+        Format::Csv | Format::List => write_batch(&columns, format, style, out),
         Format::Markdown => {
             writeln!(out, "# {}\n\n{}\n", spec.name, visible_lines(spec.description.trim()))?;
             write_batch(&columns, format, style, out)?;

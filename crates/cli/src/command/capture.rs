@@ -10,7 +10,7 @@ use arrow_schema::{DataType, Field, Schema};
 use indago::Warning;
 use indago::config::{Location, Recording};
 use indago::store::{self, Report};
-use indago_shell::{Style, say, write_batch};
+use indago_shell::{say, write_batch};
 
 use crate::arguments::{Capture, Common};
 use crate::exit::{self, Error, Result};
@@ -23,7 +23,7 @@ pub(crate) async fn run(common: &Common, arguments: Capture) -> Result {
         let tables = if arguments.tables.is_empty() { vec!["*".to_owned()] } else { arguments.tables };
         config.record.dir = location;
         config.recording = BTreeMap::from([("capture".to_owned(), Recording { tables, ..Recording::default() })]);
-        return super::record::once(&config, arguments.output.chosen()).await;
+        return super::record::once(&config, &arguments.output).await;
     }
     let engine = setup::engine(&config).await?;
     let report = tokio::select! {
@@ -45,7 +45,7 @@ pub(crate) async fn run(common: &Common, arguments: Capture) -> Result {
         say(format_args!("note: {count} tables need constraints on their key columns and are not captured: {names}"));
     }
     let batch = batch(&report).map_err(|error| Error::failed(error.into()))?;
-    write_batch(&batch, setup::format(arguments.output.chosen()), Style::of_stdout(), &mut Output)?;
+    write_batch(&batch, setup::format(arguments.output.chosen()), arguments.output.style()?, &mut Output)?;
     Ok(if missing && config.sql.strict { ExitCode::from(exit::INCOMPLETE) } else { ExitCode::SUCCESS })
 }
 

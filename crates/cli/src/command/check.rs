@@ -39,7 +39,7 @@ pub(crate) async fn run(common: &Common, arguments: Check) -> Result {
         () = interrupt::interrupted() => return Ok(ExitCode::from(exit::INTERRUPTED)),
         findings = Box::pin(check(&engine, timeout)) => findings,
     };
-    let style = Style { wraps: true, ..Style::of_stdout() };
+    let style = Style { wraps: true, ..arguments.output.style()? };
     let format = setup::format(arguments.output.chosen());
     // A table for people omits the names of complete tables.
     let batch = batch(&findings, format != Format::Table).map_err(|error| Error::failed(error.into()))?;

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use arrow_schema::SchemaRef;
 use indago::QueryOptions;
-use indago_shell::{Format, Style, say};
+use indago_shell::{Format, say};
 
 use super::query::stdout_sink;
 use crate::arguments::Demo;
@@ -32,7 +32,7 @@ You can run the same queries on your own machine, clusters and accounts, with `i
 
 pub(crate) async fn run(arguments: Demo) -> Result {
     let format = arguments.output.chosen().unwrap_or(Format::Table);
-    let style = Style::of_stdout();
+    let style = arguments.output.style()?;
     // Formats for programs get the rows only.
     let is_for_people = matches!(format, Format::Table | Format::Line | Format::Markdown);
     let tell = |text: fmt::Arguments<'_>| match is_for_people {

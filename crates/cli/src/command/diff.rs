@@ -8,7 +8,7 @@ use arrow_array::{RecordBatch, StringArray, UInt64Array};
 use arrow_schema::{DataType, Field, Schema};
 use indago::Engine;
 use indago::store::{self, Difference};
-use indago_shell::{Style, say, write_batch};
+use indago_shell::{say, write_batch};
 
 use crate::arguments::{Common, Diff};
 use crate::exit::{self, Error, Result};
@@ -72,7 +72,7 @@ pub(crate) async fn run(common: &Common, arguments: Diff) -> Result {
         }
     };
     if let Some(batch) = batch {
-        write_batch(&batch, setup::format(arguments.output.chosen()), Style::of_stdout(), &mut Output)?;
+        write_batch(&batch, setup::format(arguments.output.chosen()), arguments.output.style()?, &mut Output)?;
     }
     let skipped = differences.iter().any(|difference| difference.skipped.is_some());
     Ok(match (incomplete && arguments.limits.strict, differ) {

@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use indago_shell::{Style, listing};
+use indago_shell::listing;
 
 use crate::arguments::{Common, Functions};
 use crate::exit::{Error, Result};
@@ -16,6 +16,6 @@ pub(crate) async fn run(common: &Common, arguments: Functions) -> Result {
     let mut functions = engine.functions();
     listing::functions_like(&mut functions, &arguments.word.unwrap_or_default())
         .map_err(|error| Error::usage(anyhow::anyhow!(error)))?;
-    listing::write_functions(&functions, format, Style::of_stdout(), &mut Output)?;
+    listing::write_functions(&functions, format, arguments.output.style()?, &mut Output)?;
     Ok(ExitCode::SUCCESS)
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use anyhow::{Context, anyhow};
 use arrow_array::{ArrayRef, RecordBatch, StringArray};
 use indago::iam::{Case, Cases};
-use indago_shell::{Style, say, write_batch};
+use indago_shell::{say, write_batch};
 
 use crate::arguments::{Iam, IamCommand, IamTest};
 use crate::exit::{self, Error, Result};
@@ -53,7 +53,7 @@ fn test(arguments: IamTest) -> Result {
     let failures = tested.iter().filter(|case| !case.passed).count();
     let shown: Vec<&Tested> = tested.iter().filter(|case| !case.passed || !arguments.failed).collect();
     let batch = table(&shown).map_err(Error::usage)?;
-    write_batch(&batch, setup::format(arguments.output.chosen()), Style::of_stdout(), &mut Output)?;
+    write_batch(&batch, setup::format(arguments.output.chosen()), arguments.output.style()?, &mut Output)?;
     say(format_args!("{} cases in {} files, {failures} failed", tested.len(), files.len()));
     Ok(if failures > 0 { ExitCode::from(exit::FAILED) } else { ExitCode::SUCCESS })
 }

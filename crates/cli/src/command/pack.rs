@@ -44,7 +44,7 @@ pub(crate) async fn run(common: &Common, arguments: crate::arguments::Pack) -> R
     }
     let format = setup::format(arguments.output.chosen());
     let schema = report_schema();
-    let mut writer = row_writer(format, schema.clone(), Output, Style { wraps: true, ..Style::of_stdout() });
+    let mut writer = row_writer(format, schema.clone(), Output, Style { wraps: true, ..arguments.output.style()? });
     let mut totals = Totals::new();
     let mut worst = 0;
     for query in queries {
@@ -79,7 +79,7 @@ async fn rows(
     mut cancel: std::pin::Pin<&mut impl Future<Output = ()>>,
 ) -> Result {
     let format = setup::format(arguments.output.chosen());
-    let style = Style::of_stdout();
+    let style = arguments.output.style()?;
     let mut totals = Totals::new();
     let mut worst = 0;
     for query in queries {

@@ -60,7 +60,7 @@ pub(crate) async fn run(common: &Common, arguments: Query) -> Result {
         let message = format!("no statement has a parameter `${unused}`; {help}");
         return Err(Error::usage(anyhow::anyhow!(message)));
     }
-    let style = Style::of_stdout();
+    let style = arguments.output.style()?;
     let shows_plans = !writes_files && setup::format(arguments.output.chosen()) == Format::Table;
     let separated = !writes_files && setup::format(arguments.output.chosen()) == Format::Markdown;
     for (index, (statement, names)) in statements.into_iter().zip(named).enumerate() {

@@ -11,10 +11,10 @@ use indago::config::{Config, Location};
 use indago::futures::StreamExt;
 use indago::store::{self, Recorder, TableReading};
 use indago_daemon::Told;
-use indago_shell::{Format, Style, say, visible, write_batch};
+use indago_shell::{say, visible, write_batch};
 use tokio::runtime::Runtime;
 
-use crate::arguments::{Common, Record};
+use crate::arguments::{self, Common, Record};
 use crate::exit::{self, Error, Result};
 use crate::output::Output;
 use crate::{interrupt, setup};
@@ -25,7 +25,7 @@ pub(crate) async fn run(runtime: &Runtime, common: &Common, arguments: Record) -
         config.record.dir = Location(dir);
     }
     if arguments.once {
-        return once(&config, arguments.output.chosen()).await;
+        return once(&config, &arguments.output).await;
     }
     let mut told = pin!(interrupt::told()?);
     let recorder = open(&config).await?;
@@ -36,7 +36,7 @@ pub(crate) async fn run(runtime: &Runtime, common: &Common, arguments: Record) -
 }
 
 /// Adds one reading of each table to the store.
-pub(crate) async fn once(config: &Config, format: Option<Format>) -> Result {
+pub(crate) async fn once(config: &Config, output: &arguments::Output) -> Result {
     let mut told = pin!(interrupt::told()?);
     let mut recorder = open(config).await?;
     let mut readings: Vec<TableReading> = Vec::new();
@@ -60,7 +60,7 @@ pub(crate) async fn once(config: &Config, format: Option<Format>) -> Result {
         }
     }
     let batch = batch(&readings).map_err(|error| Error::failed(error.into()))?;
-    write_batch(&batch, setup::format(format), Style::of_stdout(), &mut Output)?;
+    write_batch(&batch, setup::format(output.chosen()), output.style()?, &mut Output)?;
     Ok(code)
 }
 

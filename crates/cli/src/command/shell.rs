@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use indago::config::Config;
 use indago::{Engine, QueryOptions};
-use indago_shell::{Format, Settings, Shell, Style};
+use indago_shell::{Format, Settings, Shell};
 use tokio::runtime::Runtime;
 
 use crate::arguments::{self, Common};
@@ -18,14 +18,14 @@ pub(crate) fn run(runtime: &Runtime, common: &Common, arguments: arguments::Shel
     let config = setup::config(common, Some(&arguments.limits))?;
     let engine = runtime.block_on(Box::pin(setup::engine_with_files(&config)))?;
     engine.set_as_of(arguments.past.as_of);
-    read(shell(runtime, engine, &config, &arguments))
+    read(shell(runtime, engine, &config, &arguments)?)
 }
 
 /// The shell over the embedded data.
 pub(crate) fn over_demo(runtime: &Runtime, output: arguments::Output) -> Result {
     let engine = runtime.block_on(Box::pin(indago::demo_engine())).map_err(|error| Error::failed(error.into()))?;
     let arguments = arguments::Shell { output, ..arguments::Shell::default() };
-    read(shell(runtime, engine, &Config::default(), &arguments))
+    read(shell(runtime, engine, &Config::default(), &arguments)?)
 }
 
 /// A dot-command in place of SQL.
@@ -33,12 +33,12 @@ pub(crate) fn run_one(runtime: &Runtime, common: &Common, query: arguments::Quer
     let config = setup::config(common, Some(&query.limits))?;
     let engine = runtime.block_on(Box::pin(setup::engine_with_files(&config)))?;
     let arguments = arguments::Shell { output: query.output, ..arguments::Shell::default() };
-    let shell = shell(runtime, engine, &config, &arguments);
+    let shell = shell(runtime, engine, &config, &arguments)?;
     let ran = shell.run_lines(query.sql.unwrap_or_default().as_bytes())?;
     Ok(if ran { ExitCode::SUCCESS } else { ExitCode::from(FAILED) })
 }
 
-fn shell(runtime: &Runtime, engine: Engine, config: &Config, arguments: &arguments::Shell) -> Shell {
+fn shell(runtime: &Runtime, engine: Engine, config: &Config, arguments: &arguments::Shell) -> Result<Shell> {
     let interactive = io::stdin().is_terminal();
     let default = if io::stdout().is_terminal() { Format::Table } else { Format::Json };
     let settings = Settings {
@@ -50,7 +50,7 @@ fn shell(runtime: &Runtime, engine: Engine, config: &Config, arguments: &argumen
         origin: origin(config),
         ..Settings::default()
     };
-    Shell::new(engine, runtime.handle().clone(), settings, Style::of_stdout(), Output)
+    Ok(Shell::new(engine, runtime.handle().clone(), settings, arguments.output.style()?, Output))
 }
 
 fn read(shell: Shell) -> Result {

@@ -2,7 +2,6 @@
 
 use std::process::ExitCode;
 
-use indago_shell::Style;
 use indago_shell::listing::{self, Tables};
 
 use crate::arguments::{self, Common};
@@ -22,7 +21,7 @@ pub(crate) async fn run(common: &Common, arguments: arguments::Tables) -> Result
         None => {
             let (found, missing) = engine.found_names().await;
             indago_shell::print_warnings(&missing);
-            Tables::of(&engine, found).write(format, Style::of_stdout(), &mut out)?;
+            Tables::of(&engine, found).write(format, arguments.output.style()?, &mut out)?;
         }
         Some(name) => {
             let Some(table) = engine.find_table(name).await.map_err(Error::usage)? else {
@@ -39,10 +38,10 @@ pub(crate) async fn run(common: &Common, arguments: arguments::Tables) -> Result
                     };
                     return Err(Error::usage(anyhow::anyhow!(message)));
                 }
-                mentioning.write(format, Style::of_stdout(), &mut out)?;
+                mentioning.write(format, arguments.output.style()?, &mut out)?;
                 return Ok(ExitCode::SUCCESS);
             };
-            listing::write_table(table.spec(), format.unwrap_or_default(), Style::of_stdout(), &mut out)?;
+            listing::write_table(table.spec(), format.unwrap_or_default(), arguments.output.style()?, &mut out)?;
         }
     }
     Ok(ExitCode::SUCCESS)

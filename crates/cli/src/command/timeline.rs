@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use arrow_schema::SchemaRef;
 use indago::QueryOptions;
-use indago_shell::{PageFile, RowSink, Style};
+use indago_shell::{PageFile, RowSink};
 
 use crate::arguments::{Common, Timeline};
 use crate::command::query::stdout_sink;
@@ -20,7 +20,7 @@ pub(crate) async fn run(common: &Common, arguments: Timeline) -> Result {
         .bind("start", arguments.from.as_deref().unwrap_or_default())
         .bind("end", arguments.to.as_deref().unwrap_or_default());
     let sql = "SELECT * FROM timeline($entity, $start, $end)";
-    let style = Style::of_stdout();
+    let style = arguments.output.style()?;
     let sink = |schema: &SchemaRef| -> std::io::Result<Box<dyn RowSink>> {
         Ok(match &arguments.html {
             Some(file) => Box::new(PageFile::create(file, &arguments.entity, schema)?),

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use arrow_array::{RecordBatch, StringArray};
 use arrow_schema::{DataType, Field, Schema};
 use indago::store::{Archive, Verified};
-use indago_shell::{Style, say, write_batch};
+use indago_shell::{say, write_batch};
 
 use crate::arguments::Verify;
 use crate::exit::{self, Error, Result};
@@ -33,7 +33,7 @@ pub(crate) async fn run(arguments: Verify) -> Result {
         return Ok(ExitCode::SUCCESS);
     }
     let batch = batch(&verified).map_err(|error| Error::failed(error.into()))?;
-    write_batch(&batch, setup::format(arguments.output.chosen()), Style::of_stdout(), &mut Output)?;
+    write_batch(&batch, setup::format(arguments.output.chosen()), arguments.output.style()?, &mut Output)?;
     Ok(ExitCode::from(exit::FAILED))
 }
 

@@ -5,6 +5,7 @@ mod asof;
 mod clear;
 mod examples;
 mod functions;
+mod header;
 mod help;
 mod mode;
 mod output;
@@ -14,6 +15,7 @@ mod quit;
 mod read;
 mod rewritten;
 mod schema;
+mod separator;
 mod show;
 mod stats;
 mod strict;
@@ -66,6 +68,8 @@ pub(crate) const ALL: &[Command] = &[
     functions::COMMAND,
     all::COMMAND,
     mode::COMMAND,
+    header::COMMAND,
+    separator::COMMAND,
     output::COMMAND,
     pager::COMMAND,
     read::COMMAND,
@@ -142,9 +146,7 @@ pub(crate) fn neither(line: &str) -> Option<String> {
 }
 
 /// Commands of sqlite3 and osqueryi, and what to use here.
-const ELSEWHERE: [(&[&str], &str); 5] = [
-    (&["headers", "header"], "every format has the names of columns"),
-    (&["separator"], "`.mode csv` separates values with commas"),
+const ELSEWHERE: [(&[&str], &str); 3] = [
     (
         &["open", "databases", "import"],
         "a program opens captures with `--store DIR` and reads files with `read_csv(..)`",
@@ -174,15 +176,15 @@ fn switch(
     argument: &str,
     of: fn(&mut Shell) -> &mut bool,
 ) -> io::Result<ControlFlow<()>> {
-    let value = match argument {
+    let value = match argument.to_ascii_lowercase().as_str() {
         "on" | "1" | "yes" => true,
         "off" | "0" | "no" => false,
         "" => {
             say(format_args!("{name} is {}", if *of(shell) { "on" } else { "off" }));
             return Ok(ControlFlow::Continue(()));
         }
-        other => {
-            shell.complain(format_args!("`{}` is not a switch; use on or off", crate::text::visible(other)));
+        _ => {
+            shell.complain(format_args!("`{}` is not a switch; use on or off", crate::text::visible(argument)));
             return Ok(ControlFlow::Continue(()));
         }
     };

@@ -9,7 +9,7 @@ pub(super) const COMMAND: Command = Command {
     name: ".mode",
     aliases: &[".format"],
     usage: "[FORMAT]",
-    about: "Sets the output format: table, json, ndjson, csv, line or markdown.",
+    about: "Sets the output format: table, json, ndjson, csv, list, line or markdown.",
     argument: Argument::Format,
     run: |shell, format| {
         if format.is_empty() {

@@ -18,14 +18,14 @@ pub(super) const COMMAND: Command = Command {
         if matches!(file, "" | "-") {
             shell.out.flush()?;
             shell.out = Out::new(Box::new(std::io::stdout()));
-            shell.style = Style::of_stdout();
+            shell.style = shell.style.again();
             shell.redirected = false;
         } else {
             match File::create(file) {
                 Ok(created) => {
                     shell.out.flush()?;
                     shell.out = Out::new(Box::new(BufWriter::new(created)));
-                    shell.style = Style::default();
+                    shell.style = Style { separated: shell.style.separated, ..Style::default() };
                     shell.redirected = true;
                 }
                 Err(error) => shell.complain(format_args!("cannot write {}: {error}", crate::text::visible(file))),

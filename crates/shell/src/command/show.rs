@@ -26,6 +26,8 @@ pub(super) const COMMAND: Command = Command {
         let timeout = settings.options.timeout.map_or(switch(false), |timeout| Period(timeout).to_string());
         let own = [
             ("mode", settings.format.to_string()),
+            ("headers", switch(shell.style.separated.header)),
+            ("separator", shell.style.separated.separator.map_or("the format's".to_owned(), |own| own.to_string())),
             ("output", if shell.redirected { "a file" } else { "the screen" }.to_owned()),
             ("pager", pager),
             ("timer", switch(settings.timer)),

@@ -1,5 +1,5 @@
 //! CSV as in RFC 4180: a header, and quotes where needed. NULL is an empty field and empty text is `""`; in a single
-//! column, NULL is `""` too.
+//! column, NULL is `""` too. The format `list` is the same with `|` between the values.
 
 use std::io::{self, Write};
 
@@ -7,19 +7,23 @@ use arrow_array::RecordBatch;
 use arrow_schema::SchemaRef;
 use indago::packs::json::Cells;
 
-use super::{RowSink, Style, to_io};
+use super::{RowSink, Separated, Style, to_io};
 use crate::text::visible;
 
 pub(super) struct CsvWriter<W> {
     out: W,
     schema: SchemaRef,
     terminal: bool,
+    separator: char,
+    /// Whether the header is written, or there is none.
     begun: bool,
 }
 
 impl<W: Write> CsvWriter<W> {
-    pub(super) fn new(schema: SchemaRef, out: W, style: Style) -> Self {
-        Self { out, schema, terminal: style.terminal, begun: false }
+    pub(super) fn new(schema: SchemaRef, out: W, style: Style, separator: char) -> Self {
+        let Separated { separator: chosen, header } = style.separated;
+        let separator = chosen.map_or(separator, |chosen| chosen.0);
+        Self { out, schema, terminal: style.terminal, separator, begun: !header }
     }
 
     fn header(&mut self, text: &mut String) {
@@ -28,22 +32,23 @@ impl<W: Write> CsvWriter<W> {
         }
         for (column, field) in self.schema.fields().iter().enumerate() {
             if column > 0 {
-                text.push(',');
+                text.push(self.separator);
             }
-            push(field.name(), self.terminal, text);
+            self.push(field.name(), text);
         }
         text.push('\n');
     }
-}
 
-fn push(value: &str, terminal: bool, text: &mut String) {
-    let value = if terminal { visible(value) } else { value.into() };
-    if value.is_empty() || value.contains([',', '"', '\n', '\r']) || value.starts_with(' ') || value.ends_with(' ') {
-        text.push('"');
-        text.push_str(&value.replace('"', "\"\""));
-        text.push('"');
-    } else {
-        text.push_str(&value);
+    fn push(&self, value: &str, text: &mut String) {
+        let value = if self.terminal { visible(value) } else { value.into() };
+        let is_special = |c| c == self.separator || ['"', '\n', '\r'].contains(&c);
+        if value.is_empty() || value.contains(is_special) || value.starts_with(' ') || value.ends_with(' ') {
+            text.push('"');
+            text.push_str(&value.replace('"', "\"\""));
+            text.push('"');
+        } else {
+            text.push_str(&value);
+        }
     }
 }
 
@@ -60,12 +65,12 @@ impl<W: Write> RowSink for CsvWriter<W> {
             }
             for column in 0..cells.columns() {
                 if column > 0 {
-                    text.push(',');
+                    text.push(self.separator);
                 }
                 if !cells.is_null(column, row) {
                     cell.clear();
                     cells.text(column, row, &mut cell);
-                    push(&cell, self.terminal, &mut text);
+                    self.push(&cell, &mut text);
                 }
             }
             text.push('\n');

@@ -7,7 +7,9 @@ mod markdown;
 mod plan;
 mod table;
 
+use std::fmt;
 use std::io::{self, Write};
+use std::str::FromStr;
 
 use arrow_array::RecordBatch;
 use arrow_schema::{ArrowError, SchemaRef};
@@ -40,6 +42,54 @@ pub struct Style {
     pub terminal: bool,
     /// Whether a table wraps long cells instead of cutting them.
     pub wraps: bool,
+    /// How `csv` and `list` are written.
+    pub separated: Separated,
+}
+
+/// How the formats `csv` and `list` are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Separated {
+    /// What separates the values, instead of the format's own separator.
+    pub separator: Option<Separator>,
+    /// Whether the names of the columns come first.
+    pub header: bool,
+}
+
+impl Default for Separated {
+    fn default() -> Self {
+        Self { separator: None, header: true }
+    }
+}
+
+/// A character between values.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Separator(char);
+
+/// A text that cannot separate values.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` cannot separate values; use one character, such as `;`, or `\\t` for a tab")]
+pub struct NotASeparator(String);
+
+impl fmt::Display for Separator {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            '\t' => f.write_str("\\t"),
+            c => write!(f, "{c}"),
+        }
+    }
+}
+
+impl FromStr for Separator {
+    type Err = NotASeparator;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let text = if text == "\\t" { "\t" } else { text };
+        let mut characters = text.chars();
+        match (characters.next(), characters.next()) {
+            (Some(c), None) if c != '"' && (c == '\t' || !c.is_control()) => Ok(Self(c)),
+            _ => Err(NotASeparator(text.to_owned())),
+        }
+    }
 }
 
 impl Style {
@@ -52,8 +102,13 @@ impl Style {
             width: width.filter(|width| terminal && *width > 0),
             color: terminal && colors_wanted(),
             terminal,
-            wraps: false,
+            ..Self::default()
         }
+    }
+
+    /// The same for standard output as it is now.
+    pub(crate) fn again(self) -> Self {
+        Self { separated: self.separated, ..Self::of_stdout() }
     }
 }
 
@@ -70,7 +125,8 @@ pub fn row_writer<'a, W: Write + 'a>(format: Format, schema: SchemaRef, out: W, 
         Format::Table => Box::new(table::TableWriter::new(schema, out, style)),
         Format::Json => Box::new(json::JsonWriter::new(&schema, out)),
         Format::Ndjson => Box::new(json::NdjsonWriter::new(&schema, out)),
-        Format::Csv => Box::new(csv::CsvWriter::new(schema, out, style)),
+        Format::Csv => Box::new(csv::CsvWriter::new(schema, out, style, ',')),
+        Format::List => Box::new(csv::CsvWriter::new(schema, out, style, '|')),
         Format::Line => Box::new(line::LineWriter::new(&schema, out, style)),
         Format::Markdown => Box::new(markdown::MarkdownWriter::new(schema, out)),
     }
@@ -190,6 +246,34 @@ mod tests {
         for format in Format::ALL {
             let text = render(format, style, &batches);
             assert!(!text.chars().any(|c| c.is_control() && c != '\n'), "{format}: {text:?}");
+        }
+    }
+
+    #[test]
+    fn separators_and_headers_are_chosen() {
+        let column: ArrayRef = Arc::new(StringViewArray::from(vec![Some("a;b"), Some("c,d|\te")]));
+        let schema = Arc::new(Schema::new(vec![
+            Field::new("x", column.data_type().clone(), true),
+            Field::new("y", column.data_type().clone(), true),
+        ]));
+        let batch = RecordBatch::try_new(schema.clone(), vec![column.clone(), column]).expect("equal lengths");
+        for (format, separator, header, expected) in [
+            (Format::Csv, None, true, "x,y\na;b,a;b\n\"c,d|\te\",\"c,d|\te\"\n"),
+            (Format::Csv, Some(";"), false, "\"a;b\";\"a;b\"\nc,d|\te;c,d|\te\n"),
+            (Format::List, None, true, "x|y\na;b|a;b\n\"c,d|\te\"|\"c,d|\te\"\n"),
+            (Format::List, Some("\\t"), true, "x\ty\na;b\ta;b\n\"c,d|\te\"\t\"c,d|\te\"\n"),
+        ] {
+            let separator = separator.map(|text| text.parse().expect("one character"));
+            let style = Style { separated: Separated { separator, header }, ..Style::default() };
+            let mut out = Vec::new();
+            let mut writer = row_writer(format, schema.clone(), &mut out, style);
+            writer.batch(&batch).expect("written");
+            writer.finish().expect("written");
+            drop(writer);
+            assert_eq!(String::from_utf8_lossy(&out), expected, "{style:?}");
+        }
+        for text in ["", "ab", "\"", "\n", "\u{1b}"] {
+            assert!(text.parse::<Separator>().is_err(), "{text:?}");
         }
     }
 

@@ -145,7 +145,7 @@ impl Shell {
         }
         // The terminal may have another size now.
         if self.interactive && !self.redirected {
-            self.style = Style::of_stdout();
+            self.style = self.style.again();
         }
         if command::is_command(text) {
             self.begin_output();
