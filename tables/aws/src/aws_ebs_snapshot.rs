@@ -1,11 +1,11 @@
 //! `aws_ebs_snapshot`: one row per snapshot, from `ec2:DescribeSnapshots`.
 
 use aws_sdk_ec2::types::SnapshotAttributeName;
-use futures::stream::{Stream, StreamExt};
+use futures::stream::Stream;
 use indago_table::prelude::*;
 
 use crate::account::{Aws, Place};
-use crate::call::{Next, all, page_size};
+use crate::call::{Next, page_size};
 use crate::document::json;
 use crate::resource::{Origin, Resource};
 use crate::source::ec2;

@@ -1,7 +1,7 @@
 //! `aws_ec2_ami`: one row per image, from `ec2:DescribeImages`.
 
 use aws_sdk_ec2::types::ImageAttributeName;
-use futures::stream::{Stream, StreamExt};
+use futures::stream::Stream;
 use indago_table::prelude::*;
 
 use crate::account::{Aws, Place};

@@ -35,16 +35,28 @@ pub struct ClassicLoadBalancer {
     #[column(path = "VPCId")]
     vpc_id: Option<String>,
     /// Interval at which access logs are written, in minutes.
-    #[column(path = "AccessLog.EmitInterval", source = attributes, needs = "elasticloadbalancing:DescribeLoadBalancerAttributes")]
+    #[column(
+        path = "AccessLog.EmitInterval", source = attributes,
+        needs = "elasticloadbalancing:DescribeLoadBalancerAttributes"
+    )]
     access_log_emit_interval: Option<i64>,
     /// Whether access logs are written.
-    #[column(path = "AccessLog.Enabled", source = attributes, needs = "elasticloadbalancing:DescribeLoadBalancerAttributes")]
+    #[column(
+        path = "AccessLog.Enabled", source = attributes,
+        needs = "elasticloadbalancing:DescribeLoadBalancerAttributes"
+    )]
     access_log_enabled: Option<bool>,
     /// Bucket of access logs.
-    #[column(path = "AccessLog.S3BucketName", source = attributes, needs = "elasticloadbalancing:DescribeLoadBalancerAttributes")]
+    #[column(
+        path = "AccessLog.S3BucketName", source = attributes,
+        needs = "elasticloadbalancing:DescribeLoadBalancerAttributes"
+    )]
     access_log_s3_bucket_name: Option<String>,
     /// Path of access logs in the bucket.
-    #[column(path = "AccessLog.S3BucketPrefix", source = attributes, needs = "elasticloadbalancing:DescribeLoadBalancerAttributes")]
+    #[column(
+        path = "AccessLog.S3BucketPrefix", source = attributes,
+        needs = "elasticloadbalancing:DescribeLoadBalancerAttributes"
+    )]
     access_log_s3_bucket_prefix: Option<String>,
     /// Name of the Route 53 zone of its host name.
     #[column(path = "CanonicalHostedZoneName")]
@@ -53,16 +65,28 @@ pub struct ClassicLoadBalancer {
     #[column(path = "CanonicalHostedZoneNameID")]
     canonical_hosted_zone_name_id: Option<String>,
     /// Whether instances that are removed may complete their requests.
-    #[column(path = "ConnectionDraining.Enabled", source = attributes, needs = "elasticloadbalancing:DescribeLoadBalancerAttributes")]
+    #[column(
+        path = "ConnectionDraining.Enabled", source = attributes,
+        needs = "elasticloadbalancing:DescribeLoadBalancerAttributes"
+    )]
     connection_draining_enabled: Option<bool>,
     /// Longest time for that in seconds.
-    #[column(path = "ConnectionDraining.Timeout", source = attributes, needs = "elasticloadbalancing:DescribeLoadBalancerAttributes")]
+    #[column(
+        path = "ConnectionDraining.Timeout", source = attributes,
+        needs = "elasticloadbalancing:DescribeLoadBalancerAttributes"
+    )]
     connection_draining_timeout: Option<i64>,
     /// Time after which idle connections are closed, in seconds.
-    #[column(path = "ConnectionSettings.IdleTimeout", source = attributes, needs = "elasticloadbalancing:DescribeLoadBalancerAttributes")]
+    #[column(
+        path = "ConnectionSettings.IdleTimeout", source = attributes,
+        needs = "elasticloadbalancing:DescribeLoadBalancerAttributes"
+    )]
     connection_settings_idle_timeout: Option<i64>,
     /// Whether it forwards to instances of other zones.
-    #[column(path = "CrossZoneLoadBalancing.Enabled", source = attributes, needs = "elasticloadbalancing:DescribeLoadBalancerAttributes")]
+    #[column(
+        path = "CrossZoneLoadBalancing.Enabled", source = attributes,
+        needs = "elasticloadbalancing:DescribeLoadBalancerAttributes"
+    )]
     cross_zone_load_balancing_enabled: Option<bool>,
     /// Host name.
     #[column(path = "DNSName")]
@@ -89,7 +113,10 @@ pub struct ClassicLoadBalancer {
     #[column(path = "HealthCheck.UnhealthyThreshold")]
     unhealthy_threshold: Option<i64>,
     /// Additional attributes: `Key`, `Value`.
-    #[column(path = "AdditionalAttributes", source = attributes, needs = "elasticloadbalancing:DescribeLoadBalancerAttributes")]
+    #[column(
+        path = "AdditionalAttributes", source = attributes,
+        needs = "elasticloadbalancing:DescribeLoadBalancerAttributes"
+    )]
     additional_attributes: Option<Json>,
     /// Policies that keep sessions on an instance by the application's cookie.
     #[column(path = "Policies.AppCookieStickinessPolicies")]
@@ -156,8 +183,8 @@ impl RowStream for ClassicLoadBalancer {
 }
 
 impl Resource for ClassicLoadBalancer {
-    const ARN_FORM: &'static str =
-        "arn:{@partition}:elasticloadbalancing:{@region}:{@account_id}:loadbalancer/{LoadBalancerName}";
+    const ARN_FORM: &'static str = "arn:{@partition}:elasticloadbalancing:{@region}:\
+        {@account_id}:loadbalancer/{LoadBalancerName}";
     const TITLE_FORM: &'static str = "{LoadBalancerName}";
     const KEPT: &'static [usize] = &[Self::NAME.position()];
 }

@@ -1,6 +1,6 @@
 //! `aws_ec2_launch_template_version`: one row per version, from `ec2:DescribeLaunchTemplateVersions`.
 
-use futures::stream::{Stream, StreamExt};
+use futures::stream::Stream;
 use indago_table::prelude::*;
 
 use crate::account::{Aws, Place, Site};

@@ -1,6 +1,6 @@
 //! `aws_ec2_managed_prefix_list_entry`: one row per entry, from `ec2:GetManagedPrefixListEntries`.
 
-use futures::stream::{Stream, StreamExt};
+use futures::stream::Stream;
 use indago_table::prelude::*;
 
 use crate::account::{Aws, Place, Site};

@@ -5,7 +5,6 @@ use indago_table::prelude::*;
 use serde_json::json;
 
 use crate::account::{Aws, Place};
-use crate::call::all;
 use crate::resource::{Origin, Reader, Resource};
 
 /// Settings of EC2 for all new resources of an account in a region.

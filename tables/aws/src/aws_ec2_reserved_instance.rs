@@ -47,7 +47,7 @@ pub struct ReservedInstance {
     #[column(path = "End")]
     end_time: Option<Timestamp>,
     /// Price that is paid once.
-    #[column(slice, path = "FixedPrice")]
+    #[column(path = "FixedPrice")]
     fixed_price: Option<f64>,
     /// Number of instances.
     #[column(path = "InstanceCount")]
@@ -106,7 +106,6 @@ impl RowStream for ReservedInstance {
                 ("instance-type", scan.keys(Self::INSTANCE_TYPE)),
                 ("state", scan.keys(Self::INSTANCE_STATE)),
                 ("availability-zone", scan.keys(Self::AVAILABILITY_ZONE)),
-                ("fixed-price", scan.keys(Self::FIXED_PRICE)),
                 ("product-description", scan.keys(Self::PRODUCT_DESCRIPTION)),
                 ("scope", scan.keys(Self::SCOPE)),
             ];
@@ -120,8 +119,8 @@ impl RowStream for ReservedInstance {
 }
 
 impl Resource for ReservedInstance {
-    const ARN_FORM: &'static str =
-        "arn:{@partition}:ec2:{@region}:{@account_id}:reserved-instances/{ReservedInstancesId}";
+    const ARN_FORM: &'static str = "arn:{@partition}:ec2:{@region}:\
+        {@account_id}:reserved-instances/{ReservedInstancesId}";
     const TITLE_FORM: &'static str = "{Tags.Name}|{ReservedInstancesId}";
     const KEPT: &'static [usize] = &[Self::RESERVED_INSTANCE_ID.position()];
 }

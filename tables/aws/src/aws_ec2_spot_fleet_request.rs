@@ -146,7 +146,7 @@ impl RowStream for SpotFleetRequest {
 }
 
 impl Resource for SpotFleetRequest {
-    const ARN_FORM: &'static str =
-        "arn:{@partition}:ec2:{@region}:{@account_id}:spot-fleet-request/{SpotFleetRequestId}";
+    const ARN_FORM: &'static str = "arn:{@partition}:ec2:{@region}:\
+        {@account_id}:spot-fleet-request/{SpotFleetRequestId}";
     const TITLE_FORM: &'static str = "{Tags.Name}|{SpotFleetRequestId}";
 }

@@ -1,7 +1,7 @@
 //! `aws_ec2_spot_price`: one row per price, from `ec2:DescribeSpotPriceHistory`.
 
 use aws_smithy_types::DateTime;
-use futures::stream::{Stream, StreamExt};
+use futures::stream::Stream;
 use indago_table::prelude::*;
 
 use crate::account::{Aws, Place};

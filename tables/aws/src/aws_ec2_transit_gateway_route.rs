@@ -1,7 +1,7 @@
 //! `aws_ec2_transit_gateway_route`: one row per route, from `ec2:SearchTransitGatewayRoutes`.
 
 use aws_sdk_ec2::types::Filter;
-use futures::stream::{Stream, StreamExt};
+use futures::stream::Stream;
 use indago_table::prelude::*;
 
 use crate::account::{Aws, Place, Site};
@@ -76,7 +76,8 @@ impl RowStream for TransitGatewayRoute {
 }
 
 impl Resource for TransitGatewayRoute {
-    const ARN_FORM: &'static str = "arn:{@partition}:ec2:{@region}:{@account_id}:transit-gateway-route-table/{TransitGatewayRouteTableId}:{DestinationCidrBlock}";
+    const ARN_FORM: &'static str = "arn:{@partition}:ec2:{@region}:\
+        {@account_id}:transit-gateway-route-table/{TransitGatewayRouteTableId}:{DestinationCidrBlock}";
     const TITLE_FORM: &'static str = "{DestinationCidrBlock}";
     const KEPT: &'static [usize] = &[Self::TRANSIT_GATEWAY_ROUTE_TABLE_ID.position()];
 }

@@ -77,7 +77,7 @@ impl RowStream for TransitGatewayRouteTable {
 }
 
 impl Resource for TransitGatewayRouteTable {
-    const ARN_FORM: &'static str =
-        "arn:{@partition}:ec2:{@region}:{@account_id}:transit-gateway-route-table/{TransitGatewayRouteTableId}";
+    const ARN_FORM: &'static str = "arn:{@partition}:ec2:{@region}:\
+        {@account_id}:transit-gateway-route-table/{TransitGatewayRouteTableId}";
     const TITLE_FORM: &'static str = "{Tags.Name}|{TransitGatewayRouteTableId}";
 }

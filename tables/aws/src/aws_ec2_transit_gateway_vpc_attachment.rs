@@ -103,8 +103,8 @@ impl RowStream for TransitGatewayVpcAttachment {
 }
 
 impl Resource for TransitGatewayVpcAttachment {
-    const ARN_FORM: &'static str =
-        "arn:{@partition}:ec2:{@region}:{@account_id}:transit-gateway-attachment/{TransitGatewayAttachmentId}";
+    const ARN_FORM: &'static str = "arn:{@partition}:ec2:{@region}:\
+        {@account_id}:transit-gateway-attachment/{TransitGatewayAttachmentId}";
     const TITLE_FORM: &'static str = "{Tags.Name}|{TransitGatewayAttachmentId}";
     const KEPT: &'static [usize] = &[Self::TRANSIT_GATEWAY_ATTACHMENT_ID.position(), Self::RESOURCE_TYPE.position()];
 }

@@ -57,7 +57,7 @@ impl RowStream for EgressOnlyInternetGateway {
 }
 
 impl Resource for EgressOnlyInternetGateway {
-    const ARN_FORM: &'static str =
-        "arn:{@partition}:ec2:{@region}:{@account_id}:egress-only-internet-gateway/{EgressOnlyInternetGatewayId}";
+    const ARN_FORM: &'static str = "arn:{@partition}:ec2:{@region}:\
+        {@account_id}:egress-only-internet-gateway/{EgressOnlyInternetGatewayId}";
     const TITLE_FORM: &'static str = "{Tags.Name}|{EgressOnlyInternetGatewayId}";
 }

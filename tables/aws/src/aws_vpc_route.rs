@@ -1,6 +1,6 @@
 //! `aws_vpc_route`: one row per route, from `ec2:DescribeRouteTables`.
 
-use futures::stream::{Stream, StreamExt};
+use futures::stream::Stream;
 use indago_table::prelude::*;
 
 use crate::account::{Aws, Place};
@@ -118,7 +118,8 @@ impl RowStream for Route {
 }
 
 impl Resource for Route {
-    const ARN_FORM: &'static str = "arn:{@partition}:ec2:{@region}:{OwnerId}:route-table/{RouteTableId}:{DestinationCidrBlock}|\
+    const ARN_FORM: &'static str = "\
+         arn:{@partition}:ec2:{@region}:{OwnerId}:route-table/{RouteTableId}:{DestinationCidrBlock}|\
          arn:{@partition}:ec2:{@region}:{OwnerId}:route-table/{RouteTableId}:{DestinationIpv6CidrBlock}|\
          arn:{@partition}:ec2:{@region}:{OwnerId}:route-table/{RouteTableId}:{DestinationPrefixListId}";
     const TITLE_FORM: &'static str = "{RouteTableId}_{DestinationCidrBlock}|\

@@ -1,4 +1,5 @@
-//! `aws_vpc_verified_access_trust_provider`: one row per trust provider, from `ec2:DescribeVerifiedAccessTrustProviders`.
+//! `aws_vpc_verified_access_trust_provider`: one row per trust provider, from
+//! `ec2:DescribeVerifiedAccessTrustProviders`.
 
 use futures::stream::Stream;
 use indago_table::prelude::*;

@@ -4,7 +4,7 @@ use futures::stream::Stream;
 use indago_table::prelude::*;
 use serde_json::Value;
 
-use crate::account::{Aws, Place, Site};
+use crate::account::{Aws, Place};
 use crate::call::Next;
 use crate::resource::{Derived, Origin, Resource};
 use crate::source::ec2;
