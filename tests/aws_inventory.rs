@@ -17,6 +17,12 @@ const TABLES: &[(&str, &str)] = &[
     ("aws_ebs_snapshot", "all('describe_snapshots', 'Snapshots', OwnerIds=['self'])"),
     ("aws_ebs_volume", "all('describe_volumes', 'Volumes')"),
     ("aws_ec2_ami", "all('describe_images', 'Images', Owners=['self'])"),
+    (
+        "aws_ec2_application_load_balancer",
+        "[b for b in all('describe_load_balancers', 'LoadBalancers', balancing) if b['Type'] == 'application']",
+    ),
+    ("aws_ec2_autoscaling_group", "all('describe_auto_scaling_groups', 'AutoScalingGroups', scaling)"),
+    ("aws_ec2_classic_load_balancer", "all('describe_load_balancers', 'LoadBalancerDescriptions', classic)"),
     ("aws_ec2_fleet", "all('describe_fleets', 'Fleets')"),
     (
         "aws_ec2_instance",
@@ -25,10 +31,22 @@ const TABLES: &[(&str, &str)] = &[
     ("aws_ec2_instance_availability", "all('describe_instance_type_offerings', 'InstanceTypeOfferings')"),
     ("aws_ec2_instance_type", "all('describe_instance_types', 'InstanceTypes')"),
     ("aws_ec2_key_pair", "all('describe_key_pairs', 'KeyPairs', IncludePublicKey=True)"),
+    ("aws_ec2_launch_configuration", "all('describe_launch_configurations', 'LaunchConfigurations', scaling)"),
     ("aws_ec2_launch_template", "all('describe_launch_templates', 'LaunchTemplates')"),
     (
         "aws_ec2_launch_template_version",
         "all('describe_launch_template_versions', 'LaunchTemplateVersions', LaunchTemplateName='web')",
+    ),
+    (
+        "aws_ec2_load_balancer_listener",
+        "[l for b in all('describe_load_balancers', 'LoadBalancers', balancing) \
+          for l in all('describe_listeners', 'Listeners', balancing, LoadBalancerArn=b['LoadBalancerArn'])]",
+    ),
+    (
+        "aws_ec2_load_balancer_listener_rule",
+        "[dict(r, ListenerArn=l['ListenerArn']) for b in all('describe_load_balancers', 'LoadBalancers', balancing) \
+          for l in all('describe_listeners', 'Listeners', balancing, LoadBalancerArn=b['LoadBalancerArn']) \
+          for r in balancing.describe_rules(ListenerArn=l['ListenerArn'])['Rules']]",
     ),
     ("aws_ec2_managed_prefix_list", "all('describe_managed_prefix_lists', 'PrefixLists')"),
     (
@@ -37,7 +55,13 @@ const TABLES: &[(&str, &str)] = &[
           for e in all('get_managed_prefix_list_entries', 'Entries', PrefixListId=l['PrefixListId'])]",
     ),
     ("aws_ec2_network_interface", "all('describe_network_interfaces', 'NetworkInterfaces')"),
+    (
+        "aws_ec2_network_load_balancer",
+        "[b for b in all('describe_load_balancers', 'LoadBalancers', balancing) if b['Type'] == 'network']",
+    ),
     ("aws_ec2_spot_fleet_request", "all('describe_spot_fleet_requests', 'SpotFleetRequestConfigs')"),
+    ("aws_ec2_ssl_policy", "balancing.describe_ssl_policies()['SslPolicies']"),
+    ("aws_ec2_target_group", "all('describe_target_groups', 'TargetGroups', balancing)"),
     ("aws_ec2_transit_gateway", "all('describe_transit_gateways', 'TransitGateways')"),
     (
         "aws_ec2_transit_gateway_route_table",
@@ -77,11 +101,11 @@ const TABLES: &[(&str, &str)] = &[
 
 const BOTO3: &str = "
 import boto3, datetime, json
-ec2 = boto3.client('ec2', region_name='us-east-1')
-def all(operation, key, **input):
-    if ec2.can_paginate(operation):
-        return [item for page in ec2.get_paginator(operation).paginate(**input) for item in page[key]]
-    return getattr(ec2, operation)(**input)[key]
+ec2, balancing, classic, scaling = (boto3.client(name, region_name='us-east-1') for name in ('ec2', 'elbv2', 'elb', 'autoscaling'))
+def all(operation, key, client=ec2, **input):
+    if client.can_paginate(operation):
+        return [item for page in client.get_paginator(operation).paginate(**input) for item in page[key]]
+    return getattr(client, operation)(**input)[key]
 def text(value):
     return value.astimezone(datetime.timezone.utc).isoformat()
 ";
@@ -482,6 +506,38 @@ fn responses_of_calls_that_moto_lacks_become_rows() {
         let engine = bed.engine(&["default"], &["us-east-1"]).await;
         for (action, inside, sql, expected) in cases {
             bed.proxy().rule(response(action, &inside));
+            assert_eq!(rows(&engine, sql).await.join("\n"), expected, "{sql}");
+        }
+    });
+}
+
+#[test]
+fn details_of_load_balancers_are_read_where_a_query_needs_them() {
+    let bed = Bed::with_network();
+    runtime().block_on(async {
+        let engine = bed.engine(&["default"], &["us-east-1"]).await;
+        for (sql, actions, expected) in [
+            ("SELECT name FROM aws_ec2_network_load_balancer", &["DescribeLoadBalancers"][..], "tcp"),
+            ("SELECT name, tags FROM aws_ec2_network_load_balancer WHERE name = 'tcp'",
+             &["DescribeLoadBalancers", "DescribeTags"], "tcp {team: net}"),
+            // An unknown name fails the call for both, so each is requested again.
+            ("SELECT name FROM aws_ec2_network_load_balancer WHERE name IN ('tcp', 'absent')",
+             &["DescribeLoadBalancers", "DescribeLoadBalancers", "DescribeLoadBalancers"], "tcp"),
+            ("SELECT name FROM aws_ec2_network_load_balancer WHERE name = 'not a name'", &[], ""),
+            ("SELECT load_balancer_attributes LIKE '%deletion_protection.enabled%' FROM aws_ec2_application_load_balancer",
+             &["DescribeLoadBalancers", "DescribeLoadBalancerAttributes"], "true"),
+            ("SELECT port FROM aws_ec2_load_balancer_listener",
+             &["DescribeLoadBalancers", "DescribeListeners", "DescribeListeners", "DescribeListeners"], "80"),
+            ("SELECT connection_draining_enabled, cross_zone_load_balancing_enabled, access_log_enabled \
+              FROM aws_ec2_classic_load_balancer", &["DescribeLoadBalancers", "DescribeLoadBalancerAttributes"],
+             "true false false"),
+            ("SELECT attributes LIKE '%stickiness.enabled%' FROM aws_ec2_target_group",
+             &["DescribeTargetGroups", "DescribeTargetGroupAttributes"], "true"),
+            ("SELECT json_extract(policies, '$[0].ScalingAdjustment') FROM aws_ec2_autoscaling_group WHERE name = 'web'",
+             &["DescribeAutoScalingGroups", "DescribePolicies"], "1"),
+        ] {
+            let found = bed.actions(&engine, sql).await;
+            assert_eq!(found, actions, "{sql}");
             assert_eq!(rows(&engine, sql).await.join("\n"), expected, "{sql}");
         }
     });

@@ -58,6 +58,7 @@ mod shell;
 mod slt;
 mod sql;
 mod statements;
+mod steampipe_parity;
 mod store;
 mod strace;
 mod support;

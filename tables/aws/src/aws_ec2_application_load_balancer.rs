@@ -88,7 +88,7 @@ impl RowStream for ApplicationLoadBalancer {
 
     fn rows<'a>(scan: &'a Scan<Self>, place: &'a Place) -> impl Stream<Item = Result<Self>> + Send + 'a {
         place.rows(scan, |scan, site| {
-            load_balancing::load_balancers(scan, site, "app", scan.keys(Self::ARN), scan.keys(Self::NAME))
+            load_balancing::load_balancers(scan, site, "application", scan.keys(Self::ARN), scan.keys(Self::NAME))
         })
     }
 }

@@ -88,7 +88,7 @@ impl RowStream for GatewayLoadBalancer {
 
     fn rows<'a>(scan: &'a Scan<Self>, place: &'a Place) -> impl Stream<Item = Result<Self>> + Send + 'a {
         place.rows(scan, |scan, site| {
-            load_balancing::load_balancers(scan, site, "gwy", scan.keys(Self::ARN), scan.keys(Self::NAME))
+            load_balancing::load_balancers(scan, site, "gateway", scan.keys(Self::ARN), scan.keys(Self::NAME))
         })
     }
 }

@@ -68,7 +68,7 @@ impl RowStream for Listener {
                 let items = load_balancing::items(scan, site.clone(), &LISTENERS, Some(("ListenerArns", arns)));
                 return site.rows(scan, items);
             }
-            let keys = load_balancing::arns(scan.keys(Self::LOAD_BALANCER_ARN), "loadbalancer/");
+            let keys = load_balancing::load_balancer_keys(scan.keys(Self::LOAD_BALANCER_ARN));
             site.rows(scan, load_balancing::listeners(scan, site.clone(), keys))
         })
     }

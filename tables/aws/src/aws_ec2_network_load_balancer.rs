@@ -91,7 +91,7 @@ impl RowStream for NetworkLoadBalancer {
 
     fn rows<'a>(scan: &'a Scan<Self>, place: &'a Place) -> impl Stream<Item = Result<Self>> + Send + 'a {
         place.rows(scan, |scan, site| {
-            load_balancing::load_balancers(scan, site, "net", scan.keys(Self::ARN), scan.keys(Self::NAME))
+            load_balancing::load_balancers(scan, site, "network", scan.keys(Self::ARN), scan.keys(Self::NAME))
         })
     }
 }

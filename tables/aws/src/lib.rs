@@ -81,6 +81,7 @@ pub mod aws_vpc_eip_address_transfer;
 pub mod aws_vpc_endpoint;
 pub mod aws_vpc_endpoint_service;
 pub mod aws_vpc_flow_log;
+pub mod aws_vpc_flow_log_event;
 pub mod aws_vpc_internet_gateway;
 pub mod aws_vpc_nat_gateway;
 pub mod aws_vpc_network_acl;
@@ -158,6 +159,7 @@ pub fn tables(env: &Aws) -> Vec<TableRef> {
         aws_vpc_endpoint::Endpoint,
         aws_vpc_endpoint_service::EndpointService,
         aws_vpc_flow_log::FlowLog,
+        aws_vpc_flow_log_event::FlowLogEvent,
         aws_vpc_internet_gateway::InternetGateway,
         aws_vpc_nat_gateway::NatGateway,
         aws_vpc_network_acl::NetworkAcl,

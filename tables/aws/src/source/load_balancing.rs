@@ -280,7 +280,7 @@ pub(crate) fn items<'a, T: Row<Env = Aws>>(
     stream::once(found).map_ok(|items| stream::iter(items.into_iter().map(Ok))).try_flatten().boxed()
 }
 
-/// Keys that are ARNs of the service, of a kind such as `loadbalancer/app/`. It refuses all others.
+/// Keys that are ARNs of the service, of a kind such as `listener/`. It refuses all others.
 pub(crate) fn arns(keys: Option<Vec<String>>, kind: &str) -> Option<Vec<String>> {
     let part = format!(":{kind}");
     let is_arn =
@@ -296,7 +296,7 @@ pub(crate) fn names(keys: Option<Vec<String>>) -> Option<Vec<String>> {
     keys.map(|keys| keys.into_iter().filter(is_name).collect())
 }
 
-/// The load balancers of a kind (`app`, `net`, `gwy`), for keys on their ARN and name.
+/// The load balancers of a type, for keys on their ARN and name.
 pub(crate) fn load_balancers<'a, T: Resource>(
     scan: &'a Scan<T>,
     site: Site,
@@ -304,12 +304,19 @@ pub(crate) fn load_balancers<'a, T: Resource>(
     by_arn: Option<Vec<String>>,
     by_name: Option<Vec<String>>,
 ) -> BoxStream<'a, Result<T>> {
-    let by_arn = arns(by_arn, &format!("loadbalancer/{kind}/")).map(|keys| ("LoadBalancerArns", keys));
+    let by_arn = load_balancer_keys(by_arn).map(|keys| ("LoadBalancerArns", keys));
     let keys = by_arn.or_else(|| names(by_name).map(|keys| ("Names", keys)));
-    let part = format!(":loadbalancer/{kind}/");
-    let is_of_kind = move |item: &Value| item["LoadBalancerArn"].as_str().is_none_or(|arn| arn.contains(&part));
     let items = items(scan, site.clone(), &LOAD_BALANCERS, keys);
+    // An item that is no object is reported when its row is made.
+    let is_of_kind = move |item: &Value| !item.is_object() || item["Type"] == kind;
     site.rows(scan, items.try_filter(move |item| std::future::ready(is_of_kind(item))).boxed())
+}
+
+/// Keys that are ARNs of application, network and gateway load balancers: `..:loadbalancer/app/name/1234`. That of a
+/// classic one has only its name.
+pub(crate) fn load_balancer_keys(keys: Option<Vec<String>>) -> Option<Vec<String>> {
+    let has_kind = |arn: &String| arn.matches('/').count() == 3;
+    arns(keys, "loadbalancer/").map(|keys| keys.into_iter().filter(has_kind).collect())
 }
 
 /// The ARNs of all load balancers, of the kinds that have listeners.
