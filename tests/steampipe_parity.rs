@@ -20,8 +20,10 @@ const SECRETS: [&str; 1] = ["aws_vpc_vpn_connection.customer_gateway_configurati
 
 fn is_as_rich(theirs: &str, ours: &Kind) -> bool {
     match theirs {
-        "STRING" | "CIDR" | "IPADDR" | "LTREE" => matches!(ours, Kind::Text | Kind::TextList | Kind::Timestamp),
-        "JSON" => matches!(ours, Kind::Json | Kind::TextList | Kind::BigIntList | Kind::TextMap),
+        // Some texts are lists, objects or flags in AWS's responses.
+        "STRING" => matches!(ours, Kind::Text | Kind::TextList | Kind::Timestamp | Kind::Json | Kind::Boolean),
+        "CIDR" | "IPADDR" | "LTREE" => matches!(ours, Kind::Text),
+        "JSON" => matches!(ours, Kind::Json | Kind::Text | Kind::TextList | Kind::BigIntList | Kind::TextMap),
         "BOOL" => matches!(ours, Kind::Boolean),
         "INT" => matches!(ours, Kind::BigInt),
         "DOUBLE" => matches!(ours, Kind::Double | Kind::BigInt),

@@ -22,7 +22,7 @@ use crate::source::ec2;
 )]
 pub struct Snapshot {
     /// ID of the snapshot.
-    #[column(index, extends, path = "SnapshotId")]
+    #[column(index, selects, path = "SnapshotId")]
     snapshot_id: String,
     /// ARN of the snapshot.
     #[column(path = "@arn")]

@@ -28,7 +28,7 @@ pub struct Ami {
     #[column(index, path = "Name")]
     name: Option<String>,
     /// ID of the image.
-    #[column(index, extends, path = "ImageId")]
+    #[column(index, selects, path = "ImageId")]
     image_id: String,
     /// State, such as `available`, `pending` or `disabled`.
     #[column(slice, path = "State")]

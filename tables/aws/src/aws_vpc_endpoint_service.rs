@@ -4,8 +4,8 @@ use aws_sdk_ec2::types::Filter;
 use futures::stream::Stream;
 use indago_table::prelude::*;
 
-use crate::account::{Aws, Place};
-use crate::call::{Next, all, page_size};
+use crate::account::{Aws, Place, Site};
+use crate::call::{self, Next, all, page_size};
 use crate::document::json;
 use crate::resource::{Origin, Resource};
 use crate::source::ec2;
@@ -103,14 +103,17 @@ impl Resource for EndpointService {
 }
 
 impl EndpointService {
-    /// Whether the account provides the service. Only the provider may read its endpoints and permissions.
-    fn is_own(&self) -> bool {
-        self.owner.as_ref().is_some_and(|owner| *owner == self.origin.account_id)
+    /// The site and the service's ID if the account provides the service. Only the provider may read its endpoints and
+    /// permissions.
+    async fn own(&self, scan: &Scan<Self>) -> Result<Option<(Site, String)>> {
+        let site = self.origin.site(scan).await?;
+        let (_, site) = call::identity(scan, &site).await?;
+        let id = self.service_id.clone().filter(|_| self.owner.as_ref() == Some(&site.account_id()));
+        Ok(id.map(|id| (site, id)))
     }
 
     async fn connections(&mut self, scan: &Scan<Self>) -> Result<()> {
-        let Some(id) = self.service_id.clone().filter(|_| self.is_own()) else { return Ok(()) };
-        let site = self.origin.site(scan).await?;
+        let Some((site, id)) = self.own(scan).await? else { return Ok(()) };
         let filter = Filter::builder().name("service-id").values(&id).build();
         let request = site.ec2().describe_vpc_endpoint_connections().filters(filter);
         let fetch = move |token| request.clone().set_next_token(token).send();
@@ -122,8 +125,7 @@ impl EndpointService {
     }
 
     async fn permissions(&mut self, scan: &Scan<Self>) -> Result<()> {
-        let Some(id) = self.service_id.clone().filter(|_| self.is_own()) else { return Ok(()) };
-        let site = self.origin.site(scan).await?;
+        let Some((site, id)) = self.own(scan).await? else { return Ok(()) };
         let request = site.ec2().describe_vpc_endpoint_service_permissions().service_id(&id);
         let fetch = move |token| request.clone().set_next_token(token).send();
         let permissions = site.pages(scan, "ec2:DescribeVpcEndpointServicePermissions", &id, fetch, |page| {

@@ -41,7 +41,7 @@ pub struct VpnConnection {
     #[column(index, path = "CustomerGatewayId")]
     customer_gateway_id: Option<String>,
     /// Configuration of the customer's device, as XML. It contains the pre-shared keys.
-    #[column(path = "CustomerGatewayConfiguration")]
+    #[column(secret, path = "CustomerGatewayConfiguration")]
     customer_gateway_configuration: Option<String>,
     /// ID of the transit gateway; NULL if a virtual private gateway is the AWS end.
     #[column(index, path = "TransitGatewayId")]
