@@ -4,6 +4,7 @@
 
 mod aws;
 mod aws_iam;
+mod aws_inventory;
 mod bad_input;
 mod catalogs;
 mod cli;
@@ -57,6 +58,7 @@ mod shell;
 mod slt;
 mod sql;
 mod statements;
+mod steampipe_parity;
 mod store;
 mod strace;
 mod support;

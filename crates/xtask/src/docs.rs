@@ -125,7 +125,7 @@ impl Parity {
 
 const PARITY_HEAD: &str = "| table | columns | missing | columns of our own |\n|---|---|---|---|";
 
-/// Writes the pages that compare the tables with those of osquery and kubequery, from the generated schema and the lists
+/// Writes the pages that compare the tables with those of osquery, kubequery and Steampipe, from the generated schema and the lists
 /// of their columns.
 fn parity(fresh: &Path) -> Result<()> {
     let schema = fs::read(fresh.join("schema.json")).context("the generated schema")?;
@@ -178,5 +178,24 @@ fn parity(fresh: &Path) -> Result<()> {
          lists, maps, JSON, timestamps and booleans.\n\n{PARITY_HEAD}\n{rows}",
         kubequery.len(),
     );
-    fs::write(fresh.join("kubequery-parity.md"), page).context("kubequery-parity.md")
+    fs::write(fresh.join("kubequery-parity.md"), page).context("kubequery-parity.md")?;
+
+    let facts =
+        fs::read_to_string(root().join("tests/fixtures/steampipe_columns.tsv")).context("Steampipe's columns")?;
+    let mut steampipe = Tables::new();
+    for line in facts.lines() {
+        let [table, column, _] = line.split('\t').collect::<Vec<_>>()[..] else { bail!("not a column: {line}") };
+        steampipe.entry(table).or_default().push(column);
+    }
+    let all = steampipe.iter().map(|(name, columns)| (*name, columns));
+    let Parity { rows, tables, columns, all_columns } = Parity::with(&schema, all)?;
+    let page = format!(
+        "# Tables of Steampipe\n\nThese are Steampipe's AWS tables about identities, accounts, instances, networks, clusters and the \
+         resources that they use, {} of its 586.\n{tables} of them exist here, with {columns} of {all_columns} columns. Names are \
+         the same; a test compares them. Where Steampipe has\nJSON text for tags and lists of texts, the columns here are maps and \
+         lists.\n\nLeft out: the tables of CloudWatch metrics. Columns that only pass a condition to the API are missing: a condition on \
+         the column\nthat it is about does the same, such as `image_id IN (..)`, `LIKE`, or a range of times.\n\n{PARITY_HEAD}\n{rows}",
+        steampipe.len(),
+    );
+    fs::write(fresh.join("steampipe-parity.md"), page).context("steampipe-parity.md")
 }

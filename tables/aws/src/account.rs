@@ -247,6 +247,14 @@ impl Place {
         Ok(places(scan, &scopes(&scan.env().regions, keys(scan, REGION), is_named), call))
     }
 
+    /// Like [`regional`](Place::regional), for tables whose ARNs contain the account's ID, which AWS's responses lack.
+    pub(crate) fn regional_with_account<T: Row<Env = Aws>>(scan: &Scan<T>, call: &'static str) -> Result<Vec<Place>> {
+        let mut places = Place::regional(scan, call)?;
+        let needs_account = ["arn", "akas"].iter().any(|column| wants(scan, column));
+        places.iter_mut().for_each(|place| place.needs_identity |= needs_account);
+        Ok(places)
+    }
+
     /// The rows of the place. `rows` returns those of one site. It is not called for sites that the query's keys
     /// exclude.
     ///

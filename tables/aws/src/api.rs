@@ -4,6 +4,8 @@
 //! Signing, credentials, timeouts and connections are the SDK's: the client is an operation of the SDK's runtime
 //! without types.
 
+use std::fmt;
+
 use aws_runtime::auth::SigV4OperationSigningConfig;
 use aws_runtime::auth::sigv4::{SCHEME_ID, SigV4AuthScheme};
 use aws_smithy_runtime::client::orchestrator::operation::Operation;
@@ -44,7 +46,7 @@ pub(crate) struct Service {
 }
 
 /// A response that contains an error in the service's own terms.
-type Refusal = OrchestratorError<ErrorMetadata>;
+pub(crate) type Refusal = OrchestratorError<ErrorMetadata>;
 
 impl Site {
     /// Makes one call of a service and returns its response.
@@ -69,6 +71,18 @@ fn client(
     service: &'static Service,
     operation: &'static str,
 ) -> Result<Operation<Value, Value, ErrorMetadata>, &'static str> {
+    let target = format!("{}.{operation}", service.target);
+    call_of(config, service, operation, move |input| request(service.json, &target, &input), answer)
+}
+
+/// One operation of a service of any protocol.
+pub(crate) fn call_of<I: Send + Sync + fmt::Debug + 'static>(
+    config: &SdkConfig,
+    service: &'static Service,
+    operation: &str,
+    serializer: impl Fn(I) -> Result<HttpRequest, BoxError> + Send + Sync + 'static,
+    deserializer: impl Fn(&HttpResponse) -> Result<Value, Refusal> + Send + Sync + 'static,
+) -> Result<Operation<I, Value, ErrorMetadata>, &'static str> {
     let (url, region) = endpoint(config, service)?;
     let mut components = RuntimeComponentsBuilder::new("indago")
         .with_auth_scheme(SigV4AuthScheme::new())
@@ -95,7 +109,7 @@ fn client(
     }
     let mut builder = Operation::builder()
         .service_name(service.id)
-        .operation_name(operation)
+        .operation_name(operation.to_owned())
         .endpoint_url(&url)
         .no_retry()
         .runtime_plugin(StaticRuntimePlugin::new().with_config(layer.freeze()).with_runtime_components(components));
@@ -105,8 +119,7 @@ fn client(
     if let Some(version) = config.behavior_version() {
         builder = builder.behavior_version(version);
     }
-    let target = format!("{}.{operation}", service.target);
-    Ok(builder.serializer(move |input| request(service.json, &target, &input)).deserializer(answer).build())
+    Ok(builder.serializer(serializer).deserializer(deserializer).build())
 }
 
 /// The service's URL, and the region that calls to it are signed for.

@@ -25,7 +25,7 @@ use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::body::SdkBody;
 use aws_smithy_types::config_bag::ConfigBag;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
-use futures::stream::{BoxStream, Stream, StreamExt, TryStreamExt};
+use futures::stream::{self, BoxStream, Stream, StreamExt, TryStreamExt};
 use http_body_util::{BodyStream, StreamBody};
 use indago_table::error::retry_after;
 use indago_table::prelude::*;
@@ -420,6 +420,35 @@ pub(crate) async fn all<I>(items: impl Stream<Item = Result<I>>) -> Result<Vec<I
     items.try_collect().await
 }
 
+/// The items of several parents, read several at a time: the routes of each route table. A parent that cannot be read is
+/// reported and costs no other; one that no longer exists has no items.
+pub(crate) fn of_parents<'a, T, I, Fut>(
+    scan: &'a Scan<T>,
+    site: &Site,
+    parents: impl Future<Output = Result<Vec<String>>> + Send + 'a,
+    read: impl Fn(Site, String) -> Fut + Clone + Send + Sync + 'a,
+) -> BoxStream<'a, Result<I>>
+where
+    T: Row<Env = Aws>,
+    I: Send + 'a,
+    Fut: Future<Output = Result<Vec<I>>> + Send + 'a,
+{
+    let site = site.clone();
+    let of_all = move |parents: Vec<String>| {
+        let (site, read, origin) = (site.clone(), read.clone(), site.to_string());
+        let items = scan.in_rounds(distinct(parents), move |parent| read(site.clone(), parent));
+        let items = items.map(move |items| match items {
+            Err(error) if !error.ends_query() => {
+                scan.report(&origin, &error);
+                Ok(Vec::new())
+            }
+            items => items,
+        });
+        items.map_ok(|items| stream::iter(items.into_iter().map(Ok))).try_flatten()
+    };
+    stream::once(parents).map_ok(of_all).try_flatten().boxed()
+}
+
 /// Facts about a failed call, whatever the operation.
 #[derive(Debug, Default, Clone)]
 struct Failure {
@@ -674,7 +703,7 @@ fn assume_role(error: &(dyn StdError + 'static)) -> Option<Failure> {
 fn is_absence(code: &str) -> bool {
     code.starts_with("NoSuch")
         || code == "AWSOrganizationsNotInUseException"
-        || code.ends_with(".NotFound")
+        || code.ends_with("NotFound")
         || code.ends_with("NotFoundException")
         || (code.starts_with("Invalid") && code.ends_with(".Malformed"))
 }
@@ -843,6 +872,7 @@ mod tests {
         assert!(said("ExpiredToken", "").to_string().contains("expired, sign in again"));
         assert!(matches!(said("NoSuchEntity", ""), Error::Gone(_)));
         assert!(matches!(said("InvalidInstanceID.NotFound", ""), Error::Gone(_)));
+        assert!(matches!(said("LoadBalancerNotFound", ""), Error::Gone(_)));
         assert!(matches!(said("Throttling", ""), Error::Throttled { .. }));
         assert!(matches!(said("Client.RequestLimitExceeded", ""), Error::Throttled { .. }));
         assert!(matches!(said("ValidationError", ""), Error::Malformed(_)));

@@ -75,11 +75,12 @@ pub(crate) fn object(shape: &Shape, names: &[String], fields: &[&dyn Document]) 
 /// The API's names for fields of the SDK: `ipv6_cidr` is `Ipv6Cidr`.
 pub(crate) fn api_names(fields: &[&str]) -> Vec<String> {
     let word = |word: &str| match word {
-        // Units and a record type keep their capitals.
+        // Units, a record type and Diffie-Hellman keep their capitals.
         "mib" => "MiB".to_owned(),
         "gib" => "GiB".to_owned(),
         "gb" => "GB".to_owned(),
         "aaaa" => "AAAA".to_owned(),
+        "dh" => "DH".to_owned(),
         _ => {
             let mut letters = word.chars();
             letters.next().map(|first| first.to_ascii_uppercase()).into_iter().chain(letters).collect()
@@ -99,6 +100,13 @@ macro_rules! plain {
 }
 
 plain!(String, bool, i32, i64, f64);
+
+impl Document for f32 {
+    fn document(&self, _shape: &Shape) -> Value {
+        // The shortest decimal number, as AWS sent it: the nearest f64 has other digits.
+        self.to_string().parse::<f64>().map_or(Value::Null, Value::from)
+    }
+}
 
 impl Document for DateTime {
     fn document(&self, _shape: &Shape) -> Value {
@@ -165,6 +173,7 @@ mod tests {
             ("cidr_ipv6", "CidrIpv6"),
             ("r#type", "Type"),
             ("memory_mib", "MemoryMiB"),
+            ("phase1_dh_group_numbers", "Phase1DHGroupNumbers"),
             ("memory_gib_per_v_cpu", "MemoryGiBPerVCpu"),
             ("enable_resource_name_dns_aaaa_record", "EnableResourceNameDnsAAAARecord"),
         ] {

@@ -20,13 +20,50 @@ mod http;
 mod iam_evaluate;
 mod partition;
 mod profile;
+mod query;
 mod resource;
 mod source;
 #[cfg(test)]
 mod testing;
+mod xml;
 
 pub mod aws_account;
+pub mod aws_availability_zone;
+pub mod aws_ebs_snapshot;
+pub mod aws_ebs_volume;
+pub mod aws_ec2_ami;
+pub mod aws_ec2_ami_shared;
+pub mod aws_ec2_application_load_balancer;
+pub mod aws_ec2_autoscaling_group;
+pub mod aws_ec2_capacity_reservation;
+pub mod aws_ec2_classic_load_balancer;
+pub mod aws_ec2_client_vpn_endpoint;
+pub mod aws_ec2_fleet;
+pub mod aws_ec2_gateway_load_balancer;
 pub mod aws_ec2_instance;
+pub mod aws_ec2_instance_availability;
+pub mod aws_ec2_instance_type;
+pub mod aws_ec2_key_pair;
+pub mod aws_ec2_launch_configuration;
+pub mod aws_ec2_launch_template;
+pub mod aws_ec2_launch_template_version;
+pub mod aws_ec2_load_balancer_listener;
+pub mod aws_ec2_load_balancer_listener_rule;
+pub mod aws_ec2_managed_prefix_list;
+pub mod aws_ec2_managed_prefix_list_entry;
+pub mod aws_ec2_network_interface;
+pub mod aws_ec2_network_load_balancer;
+pub mod aws_ec2_placement_group;
+pub mod aws_ec2_regional_settings;
+pub mod aws_ec2_reserved_instance;
+pub mod aws_ec2_spot_fleet_request;
+pub mod aws_ec2_spot_price;
+pub mod aws_ec2_ssl_policy;
+pub mod aws_ec2_target_group;
+pub mod aws_ec2_transit_gateway;
+pub mod aws_ec2_transit_gateway_route;
+pub mod aws_ec2_transit_gateway_route_table;
+pub mod aws_ec2_transit_gateway_vpc_attachment;
 pub mod aws_iam_instance_profile;
 pub mod aws_iam_policy;
 pub mod aws_iam_policy_attachment;
@@ -34,8 +71,33 @@ pub mod aws_iam_role;
 pub mod aws_iam_user;
 pub mod aws_region;
 pub mod aws_sts_caller_identity;
+pub mod aws_vpc;
+pub mod aws_vpc_block_public_access_options;
+pub mod aws_vpc_customer_gateway;
+pub mod aws_vpc_dhcp_options;
+pub mod aws_vpc_egress_only_internet_gateway;
+pub mod aws_vpc_eip;
+pub mod aws_vpc_eip_address_transfer;
+pub mod aws_vpc_endpoint;
+pub mod aws_vpc_endpoint_service;
+pub mod aws_vpc_flow_log;
+pub mod aws_vpc_flow_log_event;
+pub mod aws_vpc_internet_gateway;
+pub mod aws_vpc_nat_gateway;
+pub mod aws_vpc_network_acl;
+pub mod aws_vpc_peering_connection;
+pub mod aws_vpc_route;
+pub mod aws_vpc_route_table;
 pub mod aws_vpc_security_group;
 pub mod aws_vpc_security_group_rule;
+pub mod aws_vpc_security_group_vpc_association;
+pub mod aws_vpc_subnet;
+pub mod aws_vpc_verified_access_endpoint;
+pub mod aws_vpc_verified_access_group;
+pub mod aws_vpc_verified_access_instance;
+pub mod aws_vpc_verified_access_trust_provider;
+pub mod aws_vpc_vpn_connection;
+pub mod aws_vpc_vpn_gateway;
 
 pub use account::{Aws, AwsSettings, Place};
 use indago_table::{FunctionRef, TableRef};
@@ -44,7 +106,42 @@ use indago_table::{FunctionRef, TableRef};
 pub fn tables(env: &Aws) -> Vec<TableRef> {
     indago_table::tables![env;
         aws_account::Account,
+        aws_availability_zone::AvailabilityZone,
+        aws_ebs_snapshot::Snapshot,
+        aws_ebs_volume::Volume,
+        aws_ec2_ami::Ami,
+        aws_ec2_ami_shared::AmiShared,
+        aws_ec2_application_load_balancer::ApplicationLoadBalancer,
+        aws_ec2_autoscaling_group::AutoscalingGroup,
+        aws_ec2_capacity_reservation::CapacityReservation,
+        aws_ec2_classic_load_balancer::ClassicLoadBalancer,
+        aws_ec2_client_vpn_endpoint::ClientVpnEndpoint,
+        aws_ec2_fleet::Fleet,
+        aws_ec2_gateway_load_balancer::GatewayLoadBalancer,
         aws_ec2_instance::Instance,
+        aws_ec2_instance_availability::InstanceAvailability,
+        aws_ec2_instance_type::InstanceType,
+        aws_ec2_key_pair::KeyPair,
+        aws_ec2_launch_configuration::LaunchConfiguration,
+        aws_ec2_launch_template::LaunchTemplate,
+        aws_ec2_launch_template_version::LaunchTemplateVersion,
+        aws_ec2_load_balancer_listener::Listener,
+        aws_ec2_load_balancer_listener_rule::ListenerRule,
+        aws_ec2_managed_prefix_list::ManagedPrefixList,
+        aws_ec2_managed_prefix_list_entry::ManagedPrefixListEntry,
+        aws_ec2_network_interface::NetworkInterface,
+        aws_ec2_network_load_balancer::NetworkLoadBalancer,
+        aws_ec2_placement_group::PlacementGroup,
+        aws_ec2_regional_settings::RegionalSettings,
+        aws_ec2_reserved_instance::ReservedInstance,
+        aws_ec2_spot_fleet_request::SpotFleetRequest,
+        aws_ec2_spot_price::SpotPrice,
+        aws_ec2_ssl_policy::SslPolicy,
+        aws_ec2_target_group::TargetGroup,
+        aws_ec2_transit_gateway::TransitGateway,
+        aws_ec2_transit_gateway_route::TransitGatewayRoute,
+        aws_ec2_transit_gateway_route_table::TransitGatewayRouteTable,
+        aws_ec2_transit_gateway_vpc_attachment::TransitGatewayVpcAttachment,
         aws_iam_instance_profile::InstanceProfile,
         aws_iam_policy::Policy,
         aws_iam_policy_attachment::PolicyAttachment,
@@ -52,8 +149,33 @@ pub fn tables(env: &Aws) -> Vec<TableRef> {
         aws_iam_user::User,
         aws_region::Region,
         aws_sts_caller_identity::CallerIdentity,
+        aws_vpc::Vpc,
+        aws_vpc_block_public_access_options::BlockPublicAccessOptions,
+        aws_vpc_customer_gateway::CustomerGateway,
+        aws_vpc_dhcp_options::DhcpOptions,
+        aws_vpc_egress_only_internet_gateway::EgressOnlyInternetGateway,
+        aws_vpc_eip::Eip,
+        aws_vpc_eip_address_transfer::AddressTransfer,
+        aws_vpc_endpoint::Endpoint,
+        aws_vpc_endpoint_service::EndpointService,
+        aws_vpc_flow_log::FlowLog,
+        aws_vpc_flow_log_event::FlowLogEvent,
+        aws_vpc_internet_gateway::InternetGateway,
+        aws_vpc_nat_gateway::NatGateway,
+        aws_vpc_network_acl::NetworkAcl,
+        aws_vpc_peering_connection::PeeringConnection,
+        aws_vpc_route::Route,
+        aws_vpc_route_table::RouteTable,
         aws_vpc_security_group::SecurityGroup,
         aws_vpc_security_group_rule::SecurityGroupRule,
+        aws_vpc_security_group_vpc_association::SecurityGroupVpcAssociation,
+        aws_vpc_subnet::Subnet,
+        aws_vpc_verified_access_endpoint::VerifiedAccessEndpoint,
+        aws_vpc_verified_access_group::VerifiedAccessGroup,
+        aws_vpc_verified_access_instance::VerifiedAccessInstance,
+        aws_vpc_verified_access_trust_provider::VerifiedAccessTrustProvider,
+        aws_vpc_vpn_connection::VpnConnection,
+        aws_vpc_vpn_gateway::VpnGateway,
     ]
 }
 

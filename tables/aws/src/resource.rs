@@ -100,6 +100,16 @@ pub(crate) fn filled(text: &Value) -> Value {
     if text == "" { Value::Null } else { text.clone() }
 }
 
+/// A time whose zone some calls leave out: it is UTC.
+pub(crate) fn in_utc(time: &Value) -> Value {
+    let ends_in_zone =
+        |text: &str| text.ends_with(['Z', 'z']) || text.get(19..).is_some_and(|end| end.contains(['+', '-']));
+    match time.as_str() {
+        Some(text) if !text.is_empty() && !ends_in_zone(text) => format!("{text}Z").into(),
+        _ => filled(time),
+    }
+}
+
 /// Whether a number is greater than 0; false if there is none.
 pub(crate) fn is_positive(value: &Value) -> Value {
     match value {
@@ -364,6 +374,21 @@ mod tests {
 
     fn scan(aws: &Aws, columns: impl IntoIterator<Item = usize>) -> Scan<Thing> {
         Scan::new(ScanContext::new(columns), aws)
+    }
+
+    #[test]
+    fn times_without_a_zone_are_in_utc() {
+        for (time, expected) in [
+            (json!("2026-01-02T03:04:05"), json!("2026-01-02T03:04:05Z")),
+            (json!("2026-01-02T03:04:05.123Z"), json!("2026-01-02T03:04:05.123Z")),
+            (json!("2026-01-02T03:04:05+01:00"), json!("2026-01-02T03:04:05+01:00")),
+            (json!("soon"), json!("soonZ")),
+            (json!(""), Value::Null),
+            (Value::Null, Value::Null),
+            (json!([1]), json!([1])),
+        ] {
+            assert_eq!(in_utc(&time), expected);
+        }
     }
 
     #[tokio::test]

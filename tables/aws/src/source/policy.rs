@@ -22,6 +22,11 @@ pub(crate) fn decoded(text: &Value) -> Value {
     text.as_str().map_or_else(|| text.clone(), |text| decode(text).into())
 }
 
+/// The document in a text of another document. A text that is not JSON is unchanged.
+pub(crate) fn document(text: &Value) -> Value {
+    text.as_str().and_then(|text| parse(text).ok()).unwrap_or_else(|| text.clone())
+}
+
 /// The document in a text.
 pub(crate) fn parse(text: &str) -> Result<Value> {
     serde_json::from_str(&decode(text)).map_err(|error| Error::Malformed(format!("a policy is not JSON: {error}")))
