@@ -570,7 +570,8 @@ impl Site {
         })
     }
 
-    fn in_region(&self, region: &str) -> Site {
+    /// The same account in another region.
+    pub(crate) fn in_region(&self, region: &str) -> Site {
         let config = self.config.clone().into_builder().region(Region::new(region.to_owned())).build();
         Site { config, region: region.to_owned(), ..self.clone() }
     }

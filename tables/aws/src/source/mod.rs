@@ -2,5 +2,8 @@
 
 pub(crate) mod authorization;
 pub(crate) mod ec2;
+pub(crate) mod eks;
 pub(crate) mod iam;
+pub(crate) mod iam_inventory;
+pub(crate) mod organization;
 pub(crate) mod policy;
