@@ -13,6 +13,7 @@ use indago_testkit::beds::{Effect, Fault, Moto, MotoOptions, Rule};
 use crate::cli::indago;
 
 const ESTATE: &str = include_str!("fixtures/aws/estate.py");
+const SERVICES: &str = include_str!("fixtures/aws/services.py");
 
 /// moto with the estate, a proxy in front of it, and a profile file that uses the proxy.
 pub(crate) struct Bed {
@@ -30,6 +31,21 @@ impl Bed {
         let bed = Bed { moto, proxy, folder };
         bed.write_profiles(&bed.proxy.url());
         bed
+    }
+
+    /// The same with the services outside EC2.
+    pub(crate) fn with_services() -> Bed {
+        let bed = Bed::start();
+        bed.moto.seed(SERVICES).expect("the services fit");
+        bed
+    }
+
+    pub(crate) fn moto(&self) -> &Moto {
+        &self.moto
+    }
+
+    pub(crate) fn proxy(&self) -> &Fault {
+        &self.proxy
     }
 
     /// Profiles of users with their keys, of roles that they assume, and one without either.
@@ -56,7 +72,7 @@ impl Bed {
         std::fs::write(self.config(), text).expect("written");
     }
 
-    fn config(&self) -> PathBuf {
+    pub(crate) fn config(&self) -> PathBuf {
         self.folder.path().join("config")
     }
 
@@ -110,7 +126,7 @@ async fn ask(engine: &Engine, sql: &str) -> Result<Answer, indago_engine::Error>
 }
 
 /// Rows, their columns separated by blanks, sorted, and the warnings.
-async fn partly(engine: &Engine, sql: &str) -> (Vec<String>, Vec<Warning>) {
+pub(crate) async fn partly(engine: &Engine, sql: &str) -> (Vec<String>, Vec<Warning>) {
     let (rows, warnings) = ask(engine, sql).await.unwrap_or_else(|error| panic!("{sql}: {error}"));
     let mut rows: Vec<String> = rows.into_iter().map(|row| row.join(" ")).collect();
     rows.sort();
@@ -118,13 +134,13 @@ async fn partly(engine: &Engine, sql: &str) -> (Vec<String>, Vec<Warning>) {
 }
 
 /// Rows of a query that must have no warnings.
-async fn rows(engine: &Engine, sql: &str) -> Vec<String> {
+pub(crate) async fn rows(engine: &Engine, sql: &str) -> Vec<String> {
     let (rows, warnings) = partly(engine, sql).await;
     assert!(warnings.is_empty(), "{sql}: {warnings:?}");
     rows
 }
 
-fn runtime() -> tokio::runtime::Runtime {
+pub(crate) fn runtime() -> tokio::runtime::Runtime {
     tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime")
 }
 

@@ -4,6 +4,7 @@
 
 mod aws;
 mod aws_iam;
+mod aws_services;
 mod bad_input;
 mod catalogs;
 mod cli;

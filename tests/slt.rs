@@ -39,7 +39,7 @@ folders! {
         run(on_runtime(crate::kubernetes::engine(api.kubeconfig("admin"), Limits::default())));
     };
     aws_tables: "tables/aws/src" on |run: &dyn Fn(Engine)| {
-        let bed = crate::aws::Bed::start();
+        let bed = crate::aws::Bed::with_services();
         run(on_runtime(bed.engine(&["default"], &["us-east-1", "eu-west-1"])));
     };
     git_tables: "tables/git/src" on |run: &dyn Fn(Engine)| {

@@ -390,6 +390,7 @@ mod tests {
 
     use super::*;
     use crate::aws_account::Account;
+    use crate::services::{ACCOUNT, CLOUD_CONTROL, CLOUD_TRAIL, ECR, EKS, S3, SECRETS_MANAGER};
     use crate::testing::{config, response};
 
     static ORGANIZATIONS: Service = Service {
@@ -425,6 +426,25 @@ mod tests {
             (&ECS, "eu-west-1", false, false, "https://ecs.eu-west-1.amazonaws.com eu-west-1"),
             (&ECS, "us-gov-east-1", true, false, "https://ecs-fips.us-gov-east-1.amazonaws.com us-gov-east-1"),
             (&ECS, "eusc-de-east-1", false, false, "https://ecs.eusc-de-east-1.amazonaws.eu eusc-de-east-1"),
+            (&ECR, "eu-west-1", false, false, "https://api.ecr.eu-west-1.amazonaws.com eu-west-1"),
+            (&ECR, "eu-west-1", false, true, "https://ecr.eu-west-1.api.aws eu-west-1"),
+            (&ECR, "us-gov-east-1", true, false, "https://api.ecr-fips.us-gov-east-1.amazonaws.com us-gov-east-1"),
+            (&EKS, "eu-west-1", true, false, "https://fips.eks.eu-west-1.amazonaws.com eu-west-1"),
+            (&EKS, "eu-west-1", true, true, "https://eks-fips.eu-west-1.api.aws eu-west-1"),
+            (&EKS, "us-gov-east-1", true, false, "https://eks.us-gov-east-1.amazonaws.com us-gov-east-1"),
+            (&ACCOUNT, "eu-west-1", false, false, "https://account.us-east-1.amazonaws.com us-east-1"),
+            (&CLOUD_TRAIL, "us-gov-east-1", true, true, "https://cloudtrail-fips.us-gov-east-1.api.aws us-gov-east-1"),
+            (
+                &SECRETS_MANAGER,
+                "eu-west-1",
+                true,
+                true,
+                "https://secretsmanager-fips.eu-west-1.amazonaws.com eu-west-1",
+            ),
+            (&S3, "eu-west-1", false, false, "https://s3.eu-west-1.amazonaws.com eu-west-1"),
+            (&S3, "eu-west-1", true, true, "https://s3-fips.dualstack.eu-west-1.amazonaws.com eu-west-1"),
+            (&S3, "cn-north-1", false, true, "https://s3.dualstack.cn-north-1.amazonaws.com.cn cn-north-1"),
+            (&CLOUD_CONTROL, "eu-west-1", false, false, "https://cloudcontrolapi.eu-west-1.amazonaws.com eu-west-1"),
         ] {
             let config = SdkConfig::builder().region(Region::new(region));
             let config = config.use_fips(fips).use_dual_stack(dual_stack).build();
@@ -497,6 +517,92 @@ mod tests {
         for body in [r#"{"Organization": {"Id": "o-1""#, "{", ""] {
             let error = ask(move |_| response(200, body)).await.expect_err("it is not a response");
             assert!(error.is_transient() && error.to_string().contains("the response is cut off"), "{body}: {error}");
+        }
+    }
+
+    async fn listed<F>(server: F, list: &'static List, request: Request) -> Result<Vec<Value>>
+    where
+        F: Fn(&HttpRequest) -> http::Response<SdkBody> + Clone + Send + Sync + 'static,
+    {
+        let aws = Aws::empty().with_config("prod", config(server));
+        let scan = Scan::<Account>::new(ScanContext::new([0]), &aws);
+        let site = aws.site("prod", "eu-west-1", scan.moment()).await?;
+        site.list(&scan, list, request).try_collect().await
+    }
+
+    static CLUSTERS: List =
+        List { service: &EKS, action: "eks:ListClusters", items: "clusters", tokens: ("nextToken", "nextToken") };
+    static FINDINGS: List =
+        List { service: &EKS, action: "x:List", items: "findingIds", tokens: ("nextToken", "nextToken") };
+
+    #[tokio::test]
+    async fn pages_of_rest_lists_are_fetched() {
+        let server = |request: &HttpRequest| {
+            assert_eq!((request.method(), request.headers().get("x-amz-target")), ("GET", None));
+            assert_eq!(request.body().bytes(), Some(&b""[..]));
+            let signed = request.headers().get("authorization").unwrap_or_default();
+            assert!(signed.contains("/eu-west-1/eks/aws4_request"), "{signed}");
+            match request.uri() {
+                "https://eks.eu-west-1.amazonaws.com/a%20b/c%2Fd?x=%26" => {
+                    response(200, r#"{"clusters": ["a"], "nextToken": "t/1"}"#)
+                }
+                "https://eks.eu-west-1.amazonaws.com/a%20b/c%2Fd?x=%26&nextToken=t%2F1" => {
+                    response(200, r#"{"clusters": [], "nextToken": null}"#)
+                }
+                uri => panic!("{uri}"),
+            }
+        };
+        let request = Request::get(&["a b", "c/d"]).with("x", "&");
+        assert_eq!(listed(server, &CLUSTERS, request).await, Ok(vec![json!("a")]));
+        // The token of a POST is in its body.
+        let server = |request: &HttpRequest| {
+            let body: Value = serde_json::from_slice(request.body().bytes().unwrap_or_default()).expect("JSON");
+            match body["nextToken"].as_str() {
+                None => response(200, r#"{"findingIds": ["a"], "nextToken": "b"}"#),
+                Some(token) => response(200, format!(r#"{{"findingIds": ["{token}"], "nextToken": ""}}"#)),
+            }
+        };
+        let found = listed(server, &FINDINGS, Request::post(&["findings"], json!({"maxResults": 50})));
+        assert_eq!(found.await, Ok(vec![json!("a"), json!("b")]));
+    }
+
+    #[tokio::test]
+    async fn a_page_without_its_list_is_an_error() {
+        for body in ["{}", "[]", "null", r#"{"clusters": null}"#, r#"{"clusters": {"a": 1}}"#] {
+            let error = listed(move |_| response(200, body), &CLUSTERS, Request::get(&["clusters"])).await;
+            let expected = "the response has no list `clusters`";
+            assert!(matches!(&error, Err(Error::Malformed(why)) if why.contains(expected)), "{body}: {error:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn s3_responds_in_xml() {
+        let ask = async |status, body: &'static str| {
+            let server = move |request: &HttpRequest| {
+                assert_eq!(request.uri(), "https://s3.eu-west-1.amazonaws.com/b?policy");
+                assert!(request.headers().get("x-amz-content-sha256").is_some());
+                response(status, body)
+            };
+            let aws = Aws::empty().with_config("prod", config(server));
+            let scan = Scan::<Account>::new(ScanContext::new([0]), &aws);
+            let site = aws.site("prod", "eu-west-1", scan.moment()).await.expect("a site");
+            site.send(&scan, &S3, "s3:GetBucketPolicy", Request::get(&["b"]).with("policy", "")).await
+        };
+        assert_eq!(ask(200, "<A xmlns=\"urn:x\"><B>1</B></A>").await, Ok(json!({"B": "1"})));
+        assert_eq!(ask(200, r#"{"Statement": []}"#).await, Ok(json!({"Statement": []})));
+        let error = "<Error><Code>NoSuchBucketPolicy</Code><Message>none</Message></Error>";
+        assert!(matches!(ask(404, error).await, Err(Error::Gone(_))));
+        let error = "<Error><Code>ServerSideEncryptionConfigurationNotFoundError</Code><Message>none</Message></Error>";
+        assert!(matches!(ask(404, error).await, Err(Error::Gone(_))));
+        let error = "<Error><Code>AccessDenied</Code><Message>Access Denied</Message></Error>";
+        let needs = Some("s3:GetBucketPolicy".to_owned());
+        let denied = Err(Error::Denied { what: "s3:GetBucketPolicy as prod/eu-west-1".to_owned(), needs });
+        assert_eq!(ask(403, error).await, denied);
+        let page = ask(200, "<!doctype html><p>").await;
+        assert!(matches!(&page, Err(Error::Malformed(why)) if why.contains("web page")), "{page:?}");
+        for body in ["<A><B>1</B>", "<A"] {
+            let cut = ask(200, body).await.expect_err("it is cut off");
+            assert!(cut.is_transient(), "{body}: {cut}");
         }
     }
 }

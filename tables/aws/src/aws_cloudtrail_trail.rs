@@ -1,19 +1,21 @@
 //! `aws_cloudtrail_trail`: one row per trail and region, from `cloudtrail:DescribeTrails`.
 
+use std::sync::Arc;
+
 use futures::stream::{Stream, StreamExt, TryStreamExt};
-use indago_table::json::FromJson;
+use indago_table::json::{self, FromJson};
 use indago_table::prelude::*;
 use serde_json::{Value, json};
 
 use crate::account::{Aws, Place, Site};
-use crate::api::{List, Request, member};
+use crate::api::{List, Request};
 use crate::resource::{Origin, Reader, Resource};
 use crate::services::CLOUD_TRAIL;
 
 /// Trails of CloudTrail.
 ///
 /// A trail of all regions has a row in each region. `WHERE region = home_region` leaves one per trail. Status,
-/// selectors and tags cost a call per row each.
+/// selectors and tags cost a call per trail each.
 #[derive(Debug, Default, Table)]
 #[table(name = "aws_cloudtrail_trail", env = Aws, stream, rows = 10, needs("cloudtrail:DescribeTrails"), identity(arn, region))]
 #[example(
@@ -112,10 +114,10 @@ pub struct Trail {
     /// Insight selectors; NULL if there are none.
     #[column(source = insights, needs = "cloudtrail:GetInsightSelectors")]
     insight_selectors: Option<Json>,
-    /// Tags as AWS lists them; NULL in other regions than the trail's.
+    /// Tags as AWS lists them.
     #[column(path = "Tags", source = tagging, needs = "cloudtrail:ListTags")]
     tags_src: Option<Json>,
-    /// Tags by key; NULL in other regions than the trail's.
+    /// Tags by key.
     #[column(path = "@tags", source = tagging, needs = "cloudtrail:ListTags")]
     tags: Option<Map>,
     /// The same as the name.
@@ -158,43 +160,43 @@ impl Resource for Trail {
 }
 
 impl Trail {
-    async fn ask(&self, scan: &Scan<Self>, site: &Site, action: &str, parameter: &str) -> Result<Value> {
-        site.send(scan, &CLOUD_TRAIL, action, Request::input(json!({parameter: self.arn}))).await
+    /// A call about the trail in its own region, once per query: the rows of all regions share the response.
+    async fn ask(&self, scan: &Scan<Self>, action: &str, input: Value) -> Result<(Site, Arc<Value>)> {
+        let site = self.origin.site(scan).await?;
+        let home = site.in_region(self.home_region.as_deref().unwrap_or(&self.origin.region));
+        let read = async {
+            let answer = home.send(scan, &CLOUD_TRAIL, action, Request::input(input)).await?;
+            let size = json::size(&answer);
+            Ok((answer, size))
+        };
+        let key = format!("aws/{}/{action}/{}", self.origin.profile, self.arn);
+        let answer = scan.cached(&key, Box::pin(read)).await?;
+        Ok((site, answer))
     }
 
     async fn status(&mut self, scan: &Scan<Self>) -> Result<()> {
-        let site = self.origin.site(scan).await?;
-        let answer = self.ask(scan, &site, "cloudtrail:GetTrailStatus", "Name").await?;
-        Reader::of_sources(&site, &["status"]).fill(scan, self, &answer)
+        let (site, answer) = self.ask(scan, "cloudtrail:GetTrailStatus", json!({"Name": self.arn})).await?;
+        Reader::of_sources(&site, &["status"]).fill(scan, self, &*answer)
     }
 
     async fn selectors(&mut self, scan: &Scan<Self>) -> Result<()> {
-        let site = self.origin.site(scan).await?;
-        let answer = self.ask(scan, &site, "cloudtrail:GetEventSelectors", "TrailName").await?;
-        Reader::of_sources(&site, &["selectors"]).fill(scan, self, &answer)
+        let (site, answer) = self.ask(scan, "cloudtrail:GetEventSelectors", json!({"TrailName": self.arn})).await?;
+        Reader::of_sources(&site, &["selectors"]).fill(scan, self, &*answer)
     }
 
     /// A trail without insight selectors is an error of its own.
     async fn insights(&mut self, scan: &Scan<Self>) -> Result<()> {
-        let site = self.origin.site(scan).await?;
-        match self.ask(scan, &site, "cloudtrail:GetInsightSelectors", "TrailName").await {
+        match self.ask(scan, "cloudtrail:GetInsightSelectors", json!({"TrailName": self.arn})).await {
             Err(Error::Malformed(why)) if why.contains("InsightNotEnabledException") => Ok(()),
             answer => {
-                let selectors = member(answer?, "InsightSelectors");
-                self.insight_selectors = Json::from_json(&selectors);
+                self.insight_selectors = Json::from_json(&answer?.1["InsightSelectors"]);
                 Ok(())
             }
         }
     }
 
-    /// Only the region of the trail knows its tags.
     async fn tagging(&mut self, scan: &Scan<Self>) -> Result<()> {
-        let site = self.origin.site(scan).await?;
-        if self.home_region.as_ref().is_some_and(|home| *home != site.region()) {
-            return Ok(());
-        }
-        let input = Request::input(json!({"ResourceIdList": [self.arn]}));
-        let answer = site.send(scan, &CLOUD_TRAIL, "cloudtrail:ListTags", input).await?;
+        let (site, answer) = self.ask(scan, "cloudtrail:ListTags", json!({"ResourceIdList": [self.arn]})).await?;
         let tags = answer.pointer("/ResourceTagList/0/TagsList").cloned().unwrap_or_default();
         Reader::of_sources(&site, &["tagging"]).fill(scan, self, &json!({"Tags": tags}))
     }

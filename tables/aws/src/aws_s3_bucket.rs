@@ -6,7 +6,7 @@ use indago_table::prelude::*;
 use serde_json::{Value, json};
 
 use crate::account::{Aws, Place, Site, is_region_name};
-use crate::api::{Request, member};
+use crate::api::{Request, member, with_member};
 use crate::resource::{Reader, Resource};
 use crate::services::S3;
 use crate::source::policy;
@@ -223,8 +223,14 @@ impl Bucket {
 
     async fn encryption(&mut self, scan: &Scan<Self>) -> Result<()> {
         let encryption = self.part(scan, "s3:GetEncryptionConfiguration", "encryption").await?;
-        self.server_side_encryption_configuration =
-            encryption.map(|encryption| Json::new(&json!({"Rules": rules(&encryption)})));
+        self.server_side_encryption_configuration = encryption.map(|encryption| {
+            let key = "BucketKeyEnabled";
+            let rules = rules(&encryption).into_iter().map(|rule| match boolean(&rule[key]) {
+                Some(is_enabled) => with_member(rule, key, is_enabled),
+                None => rule,
+            });
+            Json::new(&json!({"Rules": rules.collect::<Vec<_>>()}))
+        });
         Ok(())
     }
 

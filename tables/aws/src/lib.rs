@@ -18,6 +18,7 @@ mod document;
 mod files;
 mod http;
 mod iam_evaluate;
+mod inflate;
 mod partition;
 mod profile;
 mod resource;
@@ -31,10 +32,13 @@ pub mod aws_account;
 pub mod aws_account_alternate_contact;
 pub mod aws_account_contact;
 pub mod aws_cloudtrail_channel;
+pub mod aws_cloudtrail_event;
 pub mod aws_cloudtrail_event_data_store;
 pub mod aws_cloudtrail_import;
+pub mod aws_cloudtrail_lookup_event;
 pub mod aws_cloudtrail_query;
 pub mod aws_cloudtrail_trail;
+pub mod aws_denied;
 pub mod aws_ec2_instance;
 pub mod aws_ecr_image;
 pub mod aws_ecr_repository;
@@ -92,10 +96,13 @@ pub fn tables(env: &Aws) -> Vec<TableRef> {
         aws_account_alternate_contact::AlternateContact,
         aws_account_contact::Contact,
         aws_cloudtrail_channel::Channel,
+        aws_cloudtrail_event::CloudTrailEvent,
         aws_cloudtrail_event_data_store::EventDataStore,
         aws_cloudtrail_import::Import,
+        aws_cloudtrail_lookup_event::LookupEvent,
         aws_cloudtrail_query::Query,
         aws_cloudtrail_trail::Trail,
+        aws_denied::Denied,
         aws_ec2_instance::Instance,
         aws_ecr_image::Image,
         aws_ecr_repository::Repository,
