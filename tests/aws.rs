@@ -14,6 +14,7 @@ use crate::cli::indago;
 
 const ESTATE: &str = include_str!("fixtures/aws/estate.py");
 const NETWORK: &str = include_str!("fixtures/aws/network.py");
+const SERVICES: &str = include_str!("fixtures/aws/services.py");
 
 /// moto with the estate, a proxy in front of it, and a profile file that uses the proxy.
 pub(crate) struct Bed {
@@ -40,9 +41,24 @@ impl Bed {
         bed
     }
 
+    /// The same with the services outside EC2.
+    pub(crate) fn with_services() -> Bed {
+        let bed = Bed::start();
+        bed.seed_services();
+        bed
+    }
+
+    pub(crate) fn seed_services(&self) {
+        self.seed(SERVICES);
+    }
+
     /// What a Python script with boto3 prints.
     pub(crate) fn seed(&self, script: &str) -> String {
         self.moto.seed(script).expect("the script fits")
+    }
+
+    pub(crate) fn moto(&self) -> &Moto {
+        &self.moto
     }
 
     pub(crate) fn proxy(&self) -> &Fault {
@@ -73,7 +89,7 @@ impl Bed {
         std::fs::write(self.config(), text).expect("written");
     }
 
-    fn config(&self) -> PathBuf {
+    pub(crate) fn config(&self) -> PathBuf {
         self.folder.path().join("config")
     }
 

@@ -5,6 +5,7 @@
 mod aws;
 mod aws_iam;
 mod aws_inventory;
+mod aws_services;
 mod bad_input;
 mod catalogs;
 mod cli;

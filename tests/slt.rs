@@ -40,6 +40,7 @@ folders! {
     };
     aws_tables: "tables/aws/src" on |run: &dyn Fn(Engine)| {
         let bed = crate::aws::Bed::with_network();
+        bed.seed_services();
         run(on_runtime(bed.engine(&["default"], &["us-east-1", "eu-west-1"])));
     };
     git_tables: "tables/git/src" on |run: &dyn Fn(Engine)| {

@@ -164,6 +164,10 @@ section! {
         regions: Option<Vec<String>> = None,
         /// URL to call instead of AWS: a test server, or a private endpoint.
         endpoint_url: Option<String> = None,
+        /// Directories of CloudTrail's log files, packed or not, such as a copy of a trail's bucket.
+        /// `aws_cloudtrail_event` and `aws_denied` read them instead of calling CloudTrail. Paths as CloudTrail makes
+        /// them (`AWSLogs/ACCOUNT/CloudTrail/REGION/YEAR/MONTH/DAY`) save reading other accounts, regions and days.
+        cloudtrail_logs: Vec<PathBuf> = Vec::new(),
     }
 }
 

@@ -249,8 +249,9 @@ fn environments(config: &Config) -> Result<Environments, OpenError> {
             regions: config.aws.regions.clone().unwrap_or_default(),
             endpoint_url: config.aws.endpoint_url.clone(),
             config_file: None,
+            cloudtrail_logs: config.aws.cloudtrail_logs.clone(),
         };
-        environments.aws = config.aws.enabled.then(|| registry::Aws::new(&settings));
+        environments.aws = config.aws.enabled.then(|| registry::Aws::new(&settings).with_logs_of(&sys));
     }
     #[cfg(feature = "git")]
     {

@@ -52,6 +52,9 @@ pub struct AwsSettings {
     pub endpoint_url: Option<String>,
     /// The profile file to read instead of `~/.aws/config`. It may also contain credentials.
     pub config_file: Option<PathBuf>,
+    /// Directories of CloudTrail's log files, which `aws_cloudtrail_event` and `aws_denied` read instead of calling
+    /// CloudTrail. Empty: they call it.
+    pub cloudtrail_logs: Vec<PathBuf>,
 }
 
 /// The AWS accounts that tables read. Creating one reads no file and makes no call.
@@ -59,6 +62,9 @@ pub struct AwsSettings {
 pub struct Aws {
     profiles: Vec<Arc<Profile>>,
     regions: Vec<String>,
+    cloudtrail_logs: Vec<PathBuf>,
+    /// The machine with these logs.
+    logs: Sys,
 }
 
 impl Environment for Aws {
@@ -78,6 +84,7 @@ impl Aws {
         let (file, endpoint) = (&settings.config_file, &settings.endpoint_url);
         let found = || Found { file: file.clone(), endpoint: endpoint.clone() };
         let mut aws = Aws::empty().with_regions(settings.regions.clone());
+        aws.cloudtrail_logs.clone_from(&settings.cloudtrail_logs);
         for name in &settings.profiles {
             aws.add(name, Origin::Named(found()));
         }
@@ -91,7 +98,23 @@ impl Aws {
 
     /// No account. [`with_config`](Aws::with_config) adds some.
     pub fn empty() -> Self {
-        Aws { profiles: Vec::new(), regions: vec![ALL.to_owned()] }
+        Aws { profiles: Vec::new(), regions: vec![ALL.to_owned()], cloudtrail_logs: Vec::new(), logs: Sys::live() }
+    }
+
+    /// Reads CloudTrail's log files on another machine, such as one under another root.
+    #[must_use]
+    pub fn with_logs_of(self, sys: &Sys) -> Self {
+        Aws { logs: sys.clone(), ..self }
+    }
+
+    /// The directories of CloudTrail's log files.
+    pub(crate) fn cloudtrail_logs(&self) -> &[PathBuf] {
+        &self.cloudtrail_logs
+    }
+
+    /// The machine with CloudTrail's log files.
+    pub(crate) fn logs(&self) -> &Sys {
+        &self.logs
     }
 
     /// Adds an account with the credentials, region, endpoint and HTTP client of the configuration.
@@ -578,7 +601,8 @@ impl Site {
         })
     }
 
-    fn in_region(&self, region: &str) -> Site {
+    /// The same account in another region.
+    pub(crate) fn in_region(&self, region: &str) -> Site {
         let config = self.config.clone().into_builder().region(Region::new(region.to_owned())).build();
         Site { config, region: region.to_owned(), ..self.clone() }
     }

@@ -115,7 +115,7 @@ impl Resource for Account {
     const KEPT: &'static [usize] = &[Self::ORIGIN.at(Origin::ACCOUNT_ID).position()];
 }
 
-static ORGANIZATIONS: Service = Service {
+pub(crate) static ORGANIZATIONS: Service = Service {
     name: "organizations",
     id: "Organizations",
     target: "AWSOrganizationsV20161128",

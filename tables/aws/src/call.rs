@@ -206,6 +206,36 @@ impl Site {
         Ok(self.call_and_hold(scan, action, send).await?.0)
     }
 
+    /// Makes a call again until its response states that the service has finished, as often as the engine retries
+    /// calls. `what` is what the service has not finished.
+    pub(crate) async fn poll<T, O, E, Fut>(
+        &self,
+        scan: &Scan<T>,
+        action: &str,
+        what: &'static str,
+        send: impl Fn() -> Fut,
+        has_finished: impl Fn(&O) -> bool + Copy + Send,
+    ) -> Result<O>
+    where
+        T: Row<Env = Aws>,
+        O: Send,
+        E: ProvideErrorMetadata + StdError + Send + Sync + 'static,
+        Fut: Future<Output = Answer<O, E>> + Send,
+    {
+        let send = || {
+            let sent = send();
+            async move {
+                match sent.await {
+                    Ok(answer) if !has_finished(&answer) => {
+                        Err(SdkError::timeout_error(format!("AWS has not finished {what}; run the query again later")))
+                    }
+                    answer => answer,
+                }
+            }
+        };
+        self.call(scan, action, send).await
+    }
+
     /// Like [`call`](Site::call), and returns the memory charged for the response, and the response's size.
     async fn call_and_hold<T, O, E, Fut>(
         &self,
@@ -705,6 +735,7 @@ fn is_absence(code: &str) -> bool {
         || code == "AWSOrganizationsNotInUseException"
         || code.ends_with("NotFound")
         || code.ends_with("NotFoundException")
+        || code.ends_with("NotFoundError")
         || (code.starts_with("Invalid") && code.ends_with(".Malformed"))
 }
 

@@ -414,10 +414,23 @@ impl FromJson for Json {
 }
 
 impl FromJson for Timestamp {
+    /// A text as in RFC 3339, or a number of seconds since 1970.
     fn from_json(value: &Document) -> Option<Self> {
+        if let Document::Number(number) = value {
+            return match number.as_i64() {
+                Some(seconds) => seconds.checked_mul(1_000_000).map(Timestamp),
+                None => from_seconds(number.as_f64()?),
+            };
+        }
         let time = chrono::DateTime::parse_from_rfc3339(value.as_str()?).ok()?;
         Some(Timestamp(time.timestamp_micros()))
     }
+}
+
+/// A point in time to the microsecond, which is what a float of this size holds.
+fn from_seconds(seconds: f64) -> Option<Timestamp> {
+    let micros = (seconds * 1e6).round();
+    (micros.abs() <= LARGEST_EXACT).then_some(Timestamp(micros as i64))
 }
 
 impl FromJson for Vec<String> {
@@ -476,6 +489,25 @@ mod tests {
         ] {
             let document: Document = serde_json::from_str(text).expect("JSON");
             assert_eq!(i64::from_json(&document), number, "{text}");
+        }
+    }
+
+    #[test]
+    fn times_are_texts_or_seconds() {
+        for (text, micros) in [
+            ("\"2026-11-30T22:23:34.5Z\"", Some(1_796_077_414_500_000)),
+            ("\"2026-11-30T22:23:34+00:00\"", Some(1_796_077_414_000_000)),
+            ("1796077414", Some(1_796_077_414_000_000)),
+            ("1796077414.740551", Some(1_796_077_414_740_551)),
+            ("1.79607741E9", Some(1_796_077_410_000_000)),
+            ("0", Some(0)),
+            ("9223372036854775807", None),
+            ("1e300", None),
+            ("\"\"", None),
+            ("true", None),
+        ] {
+            let document: Document = serde_json::from_str(text).expect("JSON");
+            assert_eq!(Timestamp::from_json(&document), micros.map(Timestamp), "{text}");
         }
     }
 

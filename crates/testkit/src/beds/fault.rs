@@ -116,6 +116,7 @@ pub struct Rule {
     path: Option<String>,
     query: Option<String>,
     body: Option<String>,
+    target: Option<String>,
     skip: usize,
     first: usize,
 }
@@ -123,7 +124,7 @@ pub struct Rule {
 impl Rule {
     /// A rule for every request, until it is narrowed.
     pub fn new(effect: Effect) -> Rule {
-        Rule { effect, method: None, path: None, query: None, body: None, skip: 0, first: usize::MAX }
+        Rule { effect, method: None, path: None, query: None, body: None, target: None, skip: 0, first: usize::MAX }
     }
 
     /// Only this method.
@@ -146,6 +147,11 @@ impl Rule {
         Rule { body: Some(part.into()), ..self }
     }
 
+    /// Only calls of an AWS service with this in the header `X-Amz-Target`: `.ListTrails`.
+    pub fn target(self, part: &str) -> Rule {
+        Rule { target: Some(part.into()), ..self }
+    }
+
     /// Only the first `count` matching requests (after those that are skipped).
     pub fn first(self, count: usize) -> Rule {
         Rule { first: count, ..self }
@@ -162,6 +168,7 @@ impl Rule {
             && within(&self.path, &request.path)
             && within(&self.query, &request.query)
             && within(&self.body, &request.body)
+            && within(&self.target, request.target.as_deref().unwrap_or_default())
     }
 
     /// Counts down for a matching request; returns whether the rule acts on it.
@@ -195,6 +202,8 @@ pub struct Request {
     pub accept: Option<String>,
     /// The header `User-Agent`.
     pub user_agent: Option<String>,
+    /// The header `X-Amz-Target`.
+    pub target: Option<String>,
     /// Whether a rule acted on it.
     pub hit: bool,
 }
@@ -341,6 +350,7 @@ async fn serve(request: http::Request<hyper::body::Incoming>, state: &Mutex<Stat
         authorization: header(http::header::AUTHORIZATION),
         accept: header(http::header::ACCEPT),
         user_agent: header(http::header::USER_AGENT),
+        target: header(http::HeaderName::from_static("x-amz-target")),
         hit: false,
     });
     let (mut keep, mut lag) = (usize::MAX, Duration::ZERO);
@@ -410,6 +420,7 @@ async fn relay(mut client: TcpStream, upstream: SocketAddr, state: &Mutex<State>
         authorization: None,
         accept: None,
         user_agent: None,
+        target: None,
         hit: false,
     };
     let effect = lock(state).judge(request);

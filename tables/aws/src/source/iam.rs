@@ -1,6 +1,6 @@
 //! Shared by IAM's tables: names for keys, and documents of its types.
 
-use aws_sdk_iam::types::{AttachedPolicy, GroupDetail, Policy, PolicyDetail};
+use aws_sdk_iam::types::{AttachedPolicy, GroupDetail, Policy, PolicyDetail, UserDetail};
 use indago_table::json::Shape;
 use indago_table::prelude::*;
 use serde_json::Value;
@@ -107,6 +107,12 @@ pub(crate) fn documents(policies: Option<&[PolicyDetail]>) -> Vec<(String, Strin
 pub(crate) fn group(group: &GroupDetail) -> Value {
     let fields = ["Path", "GroupName", "GroupId", "Arn", "CreateDate"];
     group.document(&fields.iter().fold(Shape::default(), |shape, field| shape.with(field)))
+}
+
+/// A user as in lists of users: without its policies.
+pub(crate) fn user(user: &UserDetail) -> Value {
+    let fields = ["Path", "UserName", "UserId", "Arn", "CreateDate"];
+    user.document(&fields.iter().fold(Shape::default(), |shape, field| shape.with(field)))
 }
 
 /// Whether a policy is attached to any user, group or role.

@@ -1,8 +1,12 @@
 //! Readers that tables share.
 
 pub(crate) mod authorization;
+pub mod cloudtrail;
 pub(crate) mod ec2;
 mod ec2_types;
+pub(crate) mod eks;
 pub(crate) mod iam;
+pub(crate) mod iam_inventory;
 pub(crate) mod load_balancing;
+pub(crate) mod organization;
 pub(crate) mod policy;
