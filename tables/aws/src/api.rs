@@ -19,6 +19,7 @@ use aws_smithy_types::error::metadata::ErrorMetadata;
 use aws_types::region::{Region, SigningRegion};
 use aws_types::service_config::ServiceConfigKey;
 use aws_types::{SdkConfig, SigningName};
+use indago_table::AnyScan;
 use indago_table::prelude::*;
 use serde_json::Value;
 
@@ -48,9 +49,9 @@ type Refusal = OrchestratorError<ErrorMetadata>;
 
 impl Site {
     /// Makes one call of a service and returns its response.
-    pub(crate) async fn ask<T: Row<Env = Aws>>(
+    pub(crate) async fn ask(
         &self,
-        scan: &Scan<T>,
+        scan: &AnyScan<Aws>,
         service: &'static Service,
         operation: &'static str,
         input: Value,

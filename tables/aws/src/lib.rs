@@ -17,8 +17,10 @@ mod credentials;
 mod document;
 mod files;
 mod http;
+mod iam_can;
 mod iam_evaluate;
 mod partition;
+mod permission;
 mod profile;
 mod resource;
 mod source;
@@ -27,11 +29,16 @@ mod testing;
 
 pub mod aws_account;
 pub mod aws_ec2_instance;
+pub mod aws_iam_access;
+pub mod aws_iam_assumable;
+pub mod aws_iam_escalation;
 pub mod aws_iam_instance_profile;
 pub mod aws_iam_policy;
 pub mod aws_iam_policy_attachment;
+pub mod aws_iam_policy_statement;
 pub mod aws_iam_role;
 pub mod aws_iam_user;
+pub mod aws_iam_who_can;
 pub mod aws_region;
 pub mod aws_sts_caller_identity;
 pub mod aws_vpc_security_group;
@@ -45,11 +52,16 @@ pub fn tables(env: &Aws) -> Vec<TableRef> {
     indago_table::tables![env;
         aws_account::Account,
         aws_ec2_instance::Instance,
+        aws_iam_access::Access,
+        aws_iam_assumable::Assumable,
+        aws_iam_escalation::Escalation,
         aws_iam_instance_profile::InstanceProfile,
         aws_iam_policy::Policy,
         aws_iam_policy_attachment::PolicyAttachment,
+        aws_iam_policy_statement::PolicyStatement,
         aws_iam_role::Role,
         aws_iam_user::User,
+        aws_iam_who_can::WhoCan,
         aws_region::Region,
         aws_sts_caller_identity::CallerIdentity,
         aws_vpc_security_group::SecurityGroup,
@@ -59,5 +71,5 @@ pub fn tables(env: &Aws) -> Vec<TableRef> {
 
 /// The scalar functions about AWS.
 pub fn functions(env: &Aws) -> Vec<FunctionRef> {
-    vec![iam_evaluate::function(env)]
+    vec![iam_can::function(env), iam_evaluate::function(env)]
 }
