@@ -486,8 +486,8 @@ async fn what_live_identities_may_do() {
     let rows = async |engine: &Engine, sql: &str| self::rows(engine, sql, &[]).await;
 
     // Every statement, as boto3 reads the policies.
-    let sql = "SELECT policy_type || ' ' || policy || ' ' || count(*) FROM aws_iam_policy_statement \
-               WHERE policy_type IN ('managed', 'inline', 'trust') GROUP BY policy_type, policy";
+    let sql = "SELECT policy_type || ' ' || policy_label || ' ' || count(*) FROM aws_iam_policy_statement \
+               WHERE policy_type IN ('managed', 'inline', 'trust') GROUP BY policy_type, policy_label";
     let (mut found, warnings) = rows(&home, sql).await;
     assert_eq!(warnings, Vec::<String>::new());
     found.sort();

@@ -31,7 +31,7 @@ use crate::permission::{Source, admits, distinct, read};
 )]
 #[example(
     "What a role may do.",
-    "SELECT action, resource_arn, decision, policy FROM aws_iam_access WHERE principal_arn = 'arn:aws:iam::123456789012:role/app/web'"
+    "SELECT action, resource_arn, decision, policy_label FROM aws_iam_access WHERE principal_arn = 'arn:aws:iam::123456789012:role/app/web'"
 )]
 #[example(
     "The roles that an identity may pass.",
@@ -63,7 +63,7 @@ pub struct Access {
     /// What decided: `identity` or `resource`; NULL if it depends.
     layer: Option<String>,
     /// The policy that allows it, as in `aws_iam_policy_statement`.
-    policy: Option<String>,
+    policy_label: Option<String>,
     /// Its statement: the `Sid`, or `Statement[0]`.
     statement: Option<String>,
     /// The context keys that the decision depends on.
@@ -180,7 +180,7 @@ impl Access {
             decision: decided.decision.name().to_owned(),
             reason: decided.reason,
             layer: decided.layer.map(str::to_owned),
-            policy: decided.policy,
+            policy_label: decided.policy,
             statement: decided.statement,
             keys: decided.keys,
             source: source.clone(),

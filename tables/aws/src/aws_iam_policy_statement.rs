@@ -21,11 +21,11 @@ use crate::source::iam::is_aws_managed;
 #[derive(Debug, Default, Table)]
 #[table(
     name = "aws_iam_policy_statement", env = Aws, stream, rows = 3000,
-    needs("iam:GetAccountAuthorizationDetails"), identity(account_id, policy, owner_arn, policy_type, statement_index)
+    needs("iam:GetAccountAuthorizationDetails"), identity(account_id, policy_label, owner_arn, policy_type, statement_index)
 )]
 #[example(
     "Statements of the account's own policies that allow everything.",
-    "SELECT policy, statement_index FROM aws_iam_policy_statement WHERE policy_type IN ('managed', 'inline') \
+    "SELECT policy_label, statement_index FROM aws_iam_policy_statement WHERE policy_type IN ('managed', 'inline') \
      AND NOT is_aws_managed AND effect = 'Allow' AND array_has(actions, '*') AND array_has(resources, '*')"
 )]
 #[example(
@@ -42,7 +42,7 @@ pub struct PolicyStatement {
     #[column(index)]
     policy_arn: Option<String>,
     /// The policy as decisions name it: its ARN, or the ARN of its owner with the name of the policy.
-    policy: String,
+    policy_label: String,
     /// Whether it is a managed policy of AWS.
     is_aws_managed: bool,
     /// Kind of the owner: `user`, `group`, `role`, `queue`, `key` or `secret`; NULL for managed and control policies.
@@ -145,7 +145,7 @@ impl PolicyStatement {
             policy_type: placed.kind.to_owned(),
             policy_name: placed.policy_name.clone(),
             policy_arn: placed.policy_arn.clone(),
-            policy: placed.policy.name.clone(),
+            policy_label: placed.policy.name.clone(),
             is_aws_managed: placed.policy_arn.as_deref().is_some_and(is_aws_managed),
             owner_kind: placed.owner_kind.map(str::to_owned),
             owner_arn: placed.owner_arn.clone(),

@@ -25,7 +25,7 @@ use crate::permission::{Source, admits, distinct, read};
 )]
 #[example(
     "Who can read a secret.",
-    "SELECT principal_arn, decision, policy, statement FROM aws_iam_who_can WHERE action = 'secretsmanager:GetSecretValue' \
+    "SELECT principal_arn, decision, policy_label, statement FROM aws_iam_who_can WHERE action = 'secretsmanager:GetSecretValue' \
      AND resource_arn = 'arn:aws:secretsmanager:us-east-1:123456789012:secret:db'"
 )]
 #[example(
@@ -55,7 +55,7 @@ pub struct WhoCan {
     /// What decided: `identity` or `resource`; NULL if it depends.
     layer: Option<String>,
     /// The policy that allows it, as in `aws_iam_policy_statement`.
-    policy: Option<String>,
+    policy_label: Option<String>,
     /// Its statement: the `Sid`, or `Statement[0]`.
     statement: Option<String>,
     /// The context keys that the decision depends on.
@@ -113,7 +113,7 @@ impl WhoCan {
             decision: decided.decision.name().to_owned(),
             reason: decided.reason,
             layer: decided.layer.map(str::to_owned),
-            policy: decided.policy,
+            policy_label: decided.policy,
             statement: decided.statement,
             keys: decided.keys,
             source: source.clone(),

@@ -446,12 +446,61 @@ impl<'a> Search<'a> {
     }
 
     /// All steps of a rule; `None` if one is not allowed.
-    fn steps(&mut self, rule: &Rule, binding: &Binding<'a>, service: Option<&str>) -> Option<Vec<Done>> {
+    fn steps(&self, rule: &Rule, binding: &Binding<'a>, service: Option<&str>) -> Option<Vec<Done>> {
         let mut all = Vec::new();
         for step in &rule.steps {
-            all.extend(self.step(rule, step, binding, service)?);
+            let mut done = self.step(rule, step, binding, service)?;
+            if let On::Any(patterns) = &step.on {
+                let context = self.context(rule, step, binding, service);
+                for (done, pattern) in done.iter_mut().zip(patterns) {
+                    if let Some(resource) = self.common(rule, pattern, binding, service)? {
+                        done.decided = self.decide(&step.action, &resource, &context)?;
+                        done.resource = resource;
+                    }
+                }
+            }
+            all.extend(done);
         }
         Some(all)
+    }
+
+    /// The resource of several steps on the same pattern: what is created is then used. `None` if no resource will do for all
+    /// of them; nothing in it if at most one step has the pattern.
+    fn common(
+        &self,
+        rule: &Rule,
+        pattern: &str,
+        binding: &Binding<'a>,
+        service: Option<&str>,
+    ) -> Option<Option<String>> {
+        let has = |step: &&Step| matches!(&step.on, On::Any(patterns) if patterns.iter().any(|of| of == pattern));
+        let steps: Vec<&Step> = rule.steps.iter().filter(has).collect();
+        if steps.len() < 2 || pattern == "*" {
+            return Some(None);
+        }
+        let within = self.filled(pattern);
+        let mut candidates = vec![within.clone()];
+        for step in &steps {
+            let of_step = self.resources(&step.action, &within);
+            let both =
+                candidates.iter().flat_map(|one| of_step.iter().filter_map(|other| grant::intersection(one, other)));
+            candidates = both.collect::<BTreeSet<String>>().into_iter().collect();
+        }
+        let certainty = |resource: &String| {
+            let decided = steps.iter().map(|step| {
+                let context = self.context(rule, step, binding, service);
+                self.decide(&step.action, resource, &context).map_or(0, |decided| rank(decided.decision))
+            });
+            decided.min().unwrap_or(0)
+        };
+        let best =
+            candidates.into_iter().map(|resource| (certainty(&resource), resource)).max_by_key(|(rank, _)| *rank);
+        best.filter(|(rank, _)| *rank > 0).map(|(_, resource)| Some(resource))
+    }
+
+    /// A pattern of a rule, in the principal's account.
+    fn filled(&self, pattern: &str) -> String {
+        pattern.replace("{partition}", &self.account.partition).replace("{account}", &self.account.id)
     }
 
     fn step(&self, rule: &Rule, step: &Step, binding: &Binding<'a>, service: Option<&str>) -> Option<Vec<Done>> {
@@ -483,7 +532,7 @@ impl<'a> Search<'a> {
 
     /// Some resource within a pattern on which an action is allowed.
     fn somewhere(&self, action: &str, pattern: &str, context: &Context) -> Option<Done> {
-        let pattern = pattern.replace("{partition}", &self.account.partition).replace("{account}", &self.account.id);
+        let pattern = self.filled(pattern);
         let done = |resource: String| {
             let is_resource = resource == "*" || resource.starts_with("arn:");
             let resource = if is_resource { resource } else { "*".to_owned() };

@@ -58,7 +58,7 @@ pub(crate) fn covers(pattern: &str, text: &str) -> bool {
 }
 
 /// What both patterns match, if it is a pattern: the smaller one. The parts of ARNs are compared one by one.
-fn intersection(one: &str, other: &str) -> Option<String> {
+pub(crate) fn intersection(one: &str, other: &str) -> Option<String> {
     if covers(one, other) {
         return Some(other.to_owned());
     }

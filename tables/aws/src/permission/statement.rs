@@ -122,13 +122,6 @@ fn principals(value: &Value) -> Vec<(String, String)> {
     }
 }
 
-impl Statement {
-    /// The name of the statement in decisions.
-    pub(crate) fn label(&self) -> String {
-        self.sid.clone().unwrap_or_else(|| format!("Statement[{}]", self.index))
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -142,10 +135,10 @@ mod tests {
              "Resource": [], "Condition": {"Bool": {"AWS:X": true}}}]}"#;
         let statements = statements(text);
         let [first, second] = &statements[..] else { panic!("{statements:?}") };
-        assert_eq!((first.index, first.label().as_str(), first.is_deny), (0, "Statement[0]", true));
+        assert_eq!((first.index, first.sid.as_deref(), first.is_deny), (0, None, true));
         assert_eq!(first.actions.as_deref(), Some(&["a:B".to_owned()][..]));
         assert_eq!(first.not_principals, Some(vec![("AWS".into(), "*".into())]));
-        assert_eq!((second.index, second.label().as_str()), (2, "S"));
+        assert_eq!((second.index, second.sid.as_deref()), (2, Some("S")));
         assert_eq!(second.principals.as_ref().map(Vec::len), Some(3));
         assert_eq!(second.resources, Some(vec![]));
         assert_eq!(second.conditions.as_ref().map(Value::to_string).as_deref(), Some(r#"{"Bool":{"aws:x":["true"]}}"#));

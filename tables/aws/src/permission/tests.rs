@@ -667,6 +667,21 @@ async fn a_boundary_limits_what_writing_policies_gains() {
 }
 
 #[tokio::test]
+async fn what_is_created_is_what_is_used() {
+    let function = |name: &str| format!("arn:aws:lambda:*:{ACCOUNT}:function:{name}");
+    let rule = RULES.rules.iter().find(|rule| rule.id == "lambda-001").expect("a rule");
+    for (invoked, is_found) in [("dev-*", true), ("dev-a", true), ("*", true), ("prod-*", false)] {
+        let statements = [
+            allow("iam:PassRole", &arn("role", "victim")),
+            allow("lambda:CreateFunction", &function("dev-*")),
+            allow("lambda:InvokeFunction", &function(invoked)),
+        ];
+        let rows = found(&account(rule, &statements)).await;
+        assert_eq!(has(&rows, "lambda-001", Some("allowed")), is_found, "{invoked}: {rows:?}");
+    }
+}
+
+#[tokio::test]
 async fn what_cannot_be_read_is_reported_and_not_guessed() {
     let everything = policy(&[allow("*", "*")]);
     let attached = "arn:aws:iam::aws:policy/Unlisted";
