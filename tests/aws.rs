@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use datafusion::arrow::util::display::{ArrayFormatter, FormatOptions};
 use indago_engine::{Engine, Limits, Outcome, Warning};
-use indago_tables_registry::{Aws, AwsSettings, Environments, all};
+use indago_tables_registry::{Aws, AwsSettings, Environments, all, functions};
 use indago_testkit::beds::{Effect, Fault, Moto, MotoOptions, Rule};
 
 use crate::cli::indago;
@@ -89,6 +89,16 @@ impl Bed {
         std::fs::write(self.config(), text).expect("written");
     }
 
+    /// Adds a profile of a role that `default` assumes.
+    pub(crate) fn add_role(&self, profile: &str, role: &str) {
+        let text = format!(
+            "[profile {profile}]\nregion = us-east-1\nendpoint_url = {}\nrole_arn = {role}\nsource_profile = default\n",
+            self.proxy.url()
+        );
+        let known = std::fs::read_to_string(self.config()).expect("the profiles");
+        std::fs::write(self.config(), known + &text).expect("written");
+    }
+
     pub(crate) fn config(&self) -> PathBuf {
         self.folder.path().join("config")
     }
@@ -108,7 +118,8 @@ impl Bed {
             ..AwsSettings::default()
         };
         let environments = Environments { aws: Some(Aws::new(&settings)), ..Environments::default() };
-        Engine::builder().tables(all(&environments)).limits(limits).build().await.expect("an engine")
+        let (tables, functions) = (all(&environments), functions(&environments));
+        Engine::builder().tables(tables).functions(functions).limits(limits).build().await.expect("an engine")
     }
 
     /// The actions of a query's calls, in order.

@@ -366,3 +366,355 @@ fn cases_can_be_read_from_json() {
     let case = cases[0].as_ref().expect("well-formed");
     assert_eq!(case.document.evaluate().expect("a request").decision, case.expected);
 }
+
+/// Identities with permissions and ways to more of them, on top of the estate.
+const PERMISSIONS: &str = r#"
+import json, os, boto3
+
+def client(service, account=None):
+    extra = {}
+    if account:
+        entry = boto3.client("sts").assume_role(RoleArn=f"arn:aws:iam::{account}:role/entry", RoleSessionName="x")["Credentials"]
+        extra = dict(aws_access_key_id=entry["AccessKeyId"], aws_secret_access_key=entry["SecretAccessKey"],
+                     aws_session_token=entry["SessionToken"])
+    return boto3.client(service, region_name="us-east-1", endpoint_url=os.environ["AWS_ENDPOINT_URL"], **extra)
+
+def policy(*statements):
+    return json.dumps({"Version": "2012-10-17", "Statement": list(statements)})
+
+def allow(action, resource="*", **other):
+    return {"Effect": "Allow", "Action": action, "Resource": resource, **other}
+
+def trust(principal, **other):
+    return policy({"Effect": "Allow", "Principal": principal, "Action": "sts:AssumeRole", **other})
+
+HOME = "123456789012"
+iam = client("iam")
+
+def user(name, *statements, **other):
+    iam.create_user(UserName=name, **other)
+    if statements:
+        iam.put_user_policy(UserName=name, PolicyName="own", PolicyDocument=policy(*statements))
+
+def role(name, document, *statements, **other):
+    iam.create_role(RoleName=name, AssumeRolePolicyDocument=document, **other)
+    if statements:
+        iam.put_role_policy(RoleName=name, PolicyName="own", PolicyDocument=policy(*statements))
+
+role("lambda-admin", trust({"Service": "lambda.amazonaws.com"}), allow("*"))
+role("lambda-logs", trust({"Service": "lambda.amazonaws.com"}), allow(["logs:CreateLogStream", "logs:PutLogEvents"]))
+user("dev", allow("iam:PassRole", f"arn:aws:iam::{HOME}:role/lambda-*", Sid="Pass"),
+     allow(["lambda:CreateFunction", "lambda:InvokeFunction"], f"arn:aws:lambda:*:{HOME}:function:dev-*", Sid="Run"))
+# The boundary excludes what the policy allows.
+limit = iam.create_policy(PolicyName="limit", PolicyDocument=policy(
+    {"Effect": "Allow", "NotAction": "iam:*", "Resource": "*"}))["Policy"]["Arn"]
+user("bounded", allow("iam:PassRole"), allow("lambda:*"), PermissionsBoundary=limit)
+user("boss", allow("s3:*"))
+user("clerk", allow(["iam:CreateAccessKey", "iam:DeleteAccessKey", "iam:CreateLoginProfile", "iam:UpdateLoginProfile"],
+                    f"arn:aws:iam::{HOME}:user/boss"))
+iam.create_access_key(UserName="boss")
+iam.create_login_profile(UserName="boss", Password="Correct.Horse.1")
+
+# A chain over accounts, and an identity of Kubernetes.
+role("first", trust({"AWS": f"arn:aws:iam::{HOME}:user/clerk"}), allow("sts:AssumeRole", "arn:aws:iam::222222222222:role/*"))
+there = client("iam", "222222222222")
+there.create_role(RoleName="far", AssumeRolePolicyDocument=trust({"AWS": f"arn:aws:iam::{HOME}:role/first"}))
+oidc = f"arn:aws:iam::{HOME}:oidc-provider/oidc.eks.us-east-1.amazonaws.com/id/E"
+iam.create_role(RoleName="irsa", AssumeRolePolicyDocument=policy({
+    "Effect": "Allow", "Principal": {"Federated": oidc}, "Action": "sts:AssumeRoleWithWebIdentity",
+    "Condition": {"StringEquals": {"oidc.eks.us-east-1.amazonaws.com/id/E:sub": "system:serviceaccount:shop:web"}}}))
+
+# Policies of resources.
+queue = client("sqs").create_queue(QueueName="orders", Attributes={"Policy": policy(
+    {"Sid": "Send", "Effect": "Allow", "Principal": {"AWS": [f"arn:aws:iam::{HOME}:user/clerk", "arn:aws:iam::222222222222:role/far"]},
+     "Action": "sqs:SendMessage", "Resource": "*"},
+    {"Sid": "NotBoss", "Effect": "Deny", "Principal": {"AWS": f"arn:aws:iam::{HOME}:user/boss"}, "Action": "sqs:*", "Resource": "*"})})
+client("sqs").create_queue(QueueName="bare")
+key = client("kms").create_key()["KeyMetadata"]["Arn"]
+secret = client("secretsmanager").create_secret(Name="db", SecretString="x")["ARN"]
+user("buyer", allow("sqs:*", f"arn:aws:sqs:us-east-1:{HOME}:*"), allow("secretsmanager:GetSecretValue", secret,
+     Condition={"Bool": {"aws:MultiFactorAuthPresent": "true"}}), Tags=[{"Key": "team", "Value": "ops"}])
+
+# A member account, which the organisation limits.
+organizations = client("organizations")
+root = organizations.list_roots()["Roots"][0]["Id"]
+organizations.enable_policy_type(RootId=root, PolicyType="SERVICE_CONTROL_POLICY")
+member = organizations.create_account(Email="member@example.com", AccountName="member")["CreateAccountStatus"]["AccountId"]
+scp = organizations.create_policy(Name="no-s3", Description="x", Type="SERVICE_CONTROL_POLICY", Content=policy(
+    {"Sid": "NoS3", "Effect": "Deny", "Action": "s3:*", "Resource": "*"}))["Policy"]["PolicySummary"]
+organizations.attach_policy(PolicyId=scp["Id"], TargetId=member)
+inside = client("iam", member)
+inside.create_role(RoleName="admin", AssumeRolePolicyDocument=trust({"AWS": f"arn:aws:iam::{HOME}:root"}))
+inside.put_role_policy(RoleName="admin", PolicyName="all", PolicyDocument=policy(allow("*")))
+print(json.dumps({"member": member, "key": key, "secret": secret, "scp": scp["Arn"]}))
+"#;
+
+/// The default version of each policy of the account, and all others, as boto3 reads them: kind, place, number of
+/// statements.
+const POLICIES: &str = r#"
+import json, os, boto3
+iam = boto3.client("iam")
+details = iam.get_account_authorization_details()
+rows = []
+def count(kind, place, document):
+    document = json.loads(document) if isinstance(document, str) else document
+    statements = document["Statement"]
+    rows.append(f"{kind} {place} {len(statements) if isinstance(statements, list) else 1}")
+for kind, tag in (("User", "User"), ("Group", "Group"), ("Role", "Role")):
+    for detail in details[f"{kind}DetailList"]:
+        for policy in detail.get(f"{tag}PolicyList", []):
+            count("inline", f"{detail['Arn']} (inline policy {policy['PolicyName']})", policy["PolicyDocument"])
+        if kind == "Role":
+            count("trust", f"{detail['Arn']} (trust policy)", detail["AssumeRolePolicyDocument"])
+for policy in details["Policies"]:
+    version = next(v for v in policy["PolicyVersionList"] if v["IsDefaultVersion"])
+    count("managed", policy["Arn"], version["Document"])
+print(json.dumps(sorted(rows)))
+"#;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_live_identities_may_do() {
+    let bed = crate::aws::Bed::start();
+    let seeded: Value = serde_json::from_str(&bed.moto().seed(PERMISSIONS).expect("the identities fit")).expect("JSON");
+    let text = |name: &str| seeded[name].as_str().expect("text").to_owned();
+    let (member, key, secret, scp) = (text("member"), text("key"), text("secret"), text("scp"));
+    bed.add_role("member", &format!("arn:aws:iam::{member}:role/admin"));
+    let home = bed.engine(&["default"], &["us-east-1"]).await;
+    let all = bed.engine(&["default", "prod", "member"], &["us-east-1"]).await;
+    let queue = "arn:aws:sqs:us-east-1:123456789012:orders";
+    let user = |name: &str| format!("arn:aws:iam::123456789012:user/{name}");
+    let rows = async |engine: &Engine, sql: &str| self::rows(engine, sql, &[]).await;
+
+    // Every statement, as boto3 reads the policies.
+    let sql = "SELECT policy_type || ' ' || policy_label || ' ' || count(*) FROM aws_iam_policy_statement \
+               WHERE policy_type IN ('managed', 'inline', 'trust') GROUP BY policy_type, policy_label";
+    let (mut found, warnings) = rows(&home, sql).await;
+    assert_eq!(warnings, Vec::<String>::new());
+    found.sort();
+    let expected: Vec<String> =
+        serde_json::from_str(&bed.moto().seed(POLICIES).expect("boto3 reads them")).expect("JSON");
+    assert!(expected.len() > 1000, "{}", expected.len());
+    assert_eq!(found.concat(), expected);
+    let sql = "SELECT policy_type, owner_kind, owner_arn, sid, effect, principals, actions FROM aws_iam_policy_statement \
+               WHERE policy_type IN ('resource', 'boundary') ORDER BY 1, 2, statement_index";
+    let (found, warnings) = rows(&home, sql).await;
+    assert_eq!(warnings, Vec::<String>::new());
+    let expected = [
+        ["boundary", "user", &user("bounded"), "NULL", "Allow", "NULL", "NULL"],
+        ["resource", "key", &key, "Enable IAM User Permissions", "Allow", "[*]", "[kms:*]"],
+        [
+            "resource",
+            "queue",
+            queue,
+            "Send",
+            "Allow",
+            "[arn:aws:iam::123456789012:user/clerk, arn:aws:iam::222222222222:role/far]",
+            "[sqs:SendMessage]",
+        ],
+        ["resource", "queue", queue, "NotBoss", "Deny", "[arn:aws:iam::123456789012:user/boss]", "[sqs:*]"],
+    ];
+    assert_eq!(found, expected);
+    let sql = "SELECT policy_arn, attached_to, actions FROM aws_iam_policy_statement WHERE policy_type = 'scp' AND effect = 'Deny'";
+    assert_eq!(rows(&all, sql).await, (vec![vec![scp.clone(), format!("[{member}]"), "[s3:*]".to_owned()]], vec![]));
+
+    // Decisions.
+    let admin = format!("arn:aws:iam::{member}:role/admin");
+    let far = "arn:aws:iam::222222222222:role/far";
+    for (principal, action, resource, context, expected) in [
+        (
+            user("dev"),
+            "iam:PassRole",
+            "arn:aws:iam::123456789012:role/lambda-admin",
+            "NULL",
+            "allowed identity Pass []",
+        ),
+        (
+            user("dev"),
+            "iam:PassRole",
+            "arn:aws:iam::123456789012:role/first",
+            "NULL",
+            "implicitly denied identity NULL []",
+        ),
+        (user("bounded"), "iam:PassRole", "*", "NULL", "implicitly denied boundary NULL []"),
+        (user("clerk"), "sqs:SendMessage", queue, "NULL", "allowed resource Send []"),
+        (user("boss"), "sqs:SendMessage", queue, "NULL", "explicitly denied resource NotBoss []"),
+        (
+            user("buyer"),
+            "sqs:SendMessage",
+            "arn:aws:sqs:us-east-1:123456789012:bare",
+            "NULL",
+            "allowed identity Statement[0] []",
+        ),
+        (
+            user("buyer"),
+            "secretsmanager:GetSecretValue",
+            &secret,
+            "NULL",
+            "depends NULL NULL [aws:MultiFactorAuthPresent]",
+        ),
+        (
+            user("buyer"),
+            "secretsmanager:GetSecretValue",
+            &secret,
+            "'{\"aws:MultiFactorAuthPresent\": true}'",
+            "allowed identity Statement[1] []",
+        ),
+        (
+            user("buyer"),
+            "secretsmanager:GetSecretValue",
+            &secret,
+            "'{\"aws:MultiFactorAuthPresent\": null}'",
+            "implicitly denied identity NULL []",
+        ),
+        (user("clerk"), "kms:Decrypt", &key, "NULL", "allowed resource Enable IAM User Permissions []"),
+        // The account's own root user, a session, and roles of other accounts.
+        ("arn:aws:iam::123456789012:root".to_owned(), "iam:CreateUser", "*", "NULL", "allowed identity NULL []"),
+        (
+            "arn:aws:sts::123456789012:assumed-role/first/s".to_owned(),
+            "sts:AssumeRole",
+            far,
+            "NULL",
+            "allowed identity Statement[0] []",
+        ),
+        (user("clerk"), "sts:AssumeRole", far, "NULL", "implicitly denied resource NULL []"),
+        (admin.clone(), "s3:ListAllMyBuckets", "*", "NULL", "explicitly denied scp NoS3 []"),
+        (admin.clone(), "ec2:RunInstances", "*", "NULL", "allowed identity Statement[0] []"),
+    ] {
+        let sql = format!(
+            "SELECT d['decision'] || ' ' || coalesce(d['layer'], 'NULL') || ' ' || coalesce(d['statement'], 'NULL') || ' ' || \
+             CAST(d['keys'] AS TEXT) FROM (SELECT aws_iam_can('{principal}', '{action}', '{resource}', {context}) AS d)"
+        );
+        let (found, warnings) = rows(&all, &sql).await;
+        assert_eq!((found, warnings), (vec![vec![expected.to_owned()]], vec![]), "{sql}");
+    }
+    for (principal, resource, expected) in [
+        ("arn:aws:iam::123456789012:user/ghost", "*", "has no such user or role"),
+        ("arn:aws:iam::999999999999:user/x", "*", "account 999999999999 is not configured"),
+        (
+            "arn:aws:iam::123456789012:user/dev",
+            "arn:aws:iam::999999999999:role/x",
+            "account 999999999999 is not configured",
+        ),
+        ("lambda.amazonaws.com", "*", "it is not a user, role, session or root user"),
+        ("nobody", "*", "`nobody` is not a principal"),
+        ("arn:aws:iam::123456789012:user/dev", "bucket", "`bucket` is not a resource"),
+    ] {
+        let sql = format!("SELECT aws_iam_can('{principal}', 'iam:GetRole', '{resource}') IS NULL");
+        let (found, warnings) = rows(&home, &sql).await;
+        assert_eq!(found, [["1"]], "{sql}");
+        assert!(warnings.len() == 1 && warnings[0].contains(expected), "{sql}: {warnings:?}");
+    }
+    // Per row, and what is not covered is noted.
+    let sql = "SELECT name FROM aws_iam_user WHERE aws_iam_can(arn, 's3:GetObject', 'arn:aws:s3:::b/k')['decision'] = 'allowed' ORDER BY 1";
+    let (found, warnings) = rows(&home, sql).await;
+    assert_eq!(found.concat(), ["admin", "alice", "boss"]);
+    assert!(warnings.len() == 1 && warnings[0].contains("policies of s3 resources are not read"), "{warnings:?}");
+    let sql = format!(
+        "SELECT name FROM aws_iam_user WHERE aws_iam_can(arn, 'sqs:SendMessage', '{queue}')['decision'] = 'allowed' ORDER BY 1"
+    );
+    assert_eq!(
+        rows(&home, &sql).await,
+        (vec![vec!["admin".into()], vec!["alice".into()], vec!["buyer".into()], vec!["clerk".into()]], vec![])
+    );
+
+    // Who can, over accounts.
+    let sql = format!(
+        "SELECT account_id, principal_name, decision, layer, statement FROM aws_iam_who_can \
+                       WHERE action = 'sqs:SendMessage' AND resource_arn = '{queue}' ORDER BY 2"
+    );
+    let (found, warnings) = rows(&all, &sql).await;
+    assert_eq!(warnings, Vec::<String>::new());
+    let expected = [
+        ["123456789012", "admin", "allowed", "identity", "Statement[0]"],
+        ["123456789012", "alice", "allowed", "identity", "Statement[0]"],
+        ["123456789012", "buyer", "allowed", "identity", "Statement[0]"],
+        ["123456789012", "clerk", "allowed", "resource", "Send"],
+        ["123456789012", "lambda-admin", "allowed", "identity", "Statement[0]"],
+    ];
+    assert_eq!(found, expected);
+
+    // What one may do.
+    let sql = format!(
+        "SELECT action, resource_arn, decision, keys, statement FROM aws_iam_access WHERE principal_arn = '{}' ORDER BY 1, 2",
+        user("buyer")
+    );
+    let expected = [
+        ["secretsmanager:getsecretvalue", &secret, "depends", "[aws:MultiFactorAuthPresent]", "NULL"],
+        ["sqs:*", "arn:aws:sqs:us-east-1:123456789012:*", "allowed", "[]", "Statement[0]"],
+    ];
+    assert_eq!(rows(&home, &sql).await, (expected.map(|row| row.map(str::to_owned).to_vec()).to_vec(), vec![]));
+    let sql = format!(
+        "SELECT action, resource_arn FROM aws_iam_access WHERE principal_arn = '{}' AND action = 'sqs:SendMessage'",
+        user("buyer")
+    );
+    assert_eq!(rows(&home, &sql).await.0, [["sqs:SendMessage", "arn:aws:sqs:us-east-1:123456789012:*"]]);
+    let sql = format!(
+        "SELECT principal_arn, statement FROM aws_iam_access WHERE action = 'iam:PassRole' \
+                       AND resource_arn = 'arn:aws:iam::123456789012:role/lambda-admin' AND principal_arn IN ('{}', '{}')",
+        user("dev"),
+        user("clerk")
+    );
+    assert_eq!(rows(&home, &sql).await.0, [[user("dev"), "Pass".to_owned()]]);
+    let error = home.query("SELECT 1 FROM aws_iam_access WHERE action = 'iam:PassRole'").await;
+    let error = match error {
+        Ok(query) => query.collect().await.expect_err("it needs more").to_string(),
+        Err(error) => error.to_string(),
+    };
+    assert!(error.contains("principal_arn") && error.contains("resource_arn"), "{error}");
+
+    // Who can become which role.
+    let sql = "SELECT from_kind, from_name, from_subject, role_arn, length, chain[2], decision FROM aws_iam_assumable \
+               WHERE role_arn IN ('arn:aws:iam::222222222222:role/far', 'arn:aws:iam::123456789012:role/irsa') ORDER BY length, from_name";
+    let (found, warnings) = rows(&all, sql).await;
+    assert_eq!(warnings, Vec::<String>::new());
+    let (irsa, first) = ("arn:aws:iam::123456789012:role/irsa", "arn:aws:iam::123456789012:role/first");
+    let oidc = "arn:aws:iam::123456789012:oidc-provider/oidc.eks.us-east-1.amazonaws.com/id/E";
+    let expected = [
+        ["web identity", oidc, "system:serviceaccount:shop:web", irsa, "1", irsa, "allowed"],
+        ["role", first, "NULL", far, "1", far, "allowed"],
+        ["user", &user("clerk"), "NULL", far, "2", first, "allowed"],
+    ];
+    assert_eq!(found, expected);
+
+    // Escalation.
+    let sql = "SELECT principal_arn, method, target_arn, decision, to_administrator, breaks FROM aws_iam_escalation \
+               WHERE principal_arn LIKE '%:user/dev' OR principal_arn LIKE '%:user/bounded' OR principal_arn LIKE '%:user/clerk' ORDER BY 1, 2";
+    let (found, warnings) = rows(&home, sql).await;
+    assert_eq!(warnings, Vec::<String>::new());
+    let lambda = "arn:aws:iam::123456789012:role/lambda-admin";
+    let row = |name: &str, method: &str, target: &str, is_admin: &str, action: &str| {
+        let breaks = format!("deny {action} on {target} to {}", user(name));
+        vec![user(name), method.to_owned(), target.to_owned(), "allowed".to_owned(), is_admin.to_owned(), breaks]
+    };
+    let expected = [
+        row("clerk", "iam-002", &user("boss"), "0", "iam:CreateAccessKey"),
+        row("clerk", "iam-006", &user("boss"), "0", "iam:UpdateLoginProfile"),
+        row("clerk", "sts-001", first, "0", "sts:AssumeRole"),
+        row("dev", "lambda-001", lambda, "1", "iam:PassRole"),
+    ];
+    assert_eq!(found, expected);
+    bed.moto().seed("import boto3\nboto3.client('iam').create_access_key(UserName='boss')").expect("a second key");
+    let sql = format!(
+        "SELECT method FROM aws_iam_escalation WHERE principal_arn = '{}' AND target_arn = '{}' ORDER BY 1",
+        user("clerk"),
+        user("boss")
+    );
+    assert_eq!(rows(&home, &sql).await.0.concat(), ["iam-003", "iam-006"]);
+    let steps = "SELECT steps FROM aws_iam_escalation WHERE method = 'lambda-001' AND principal_kind = 'user'";
+    let (found, _) = rows(&home, steps).await;
+    let steps: Value = serde_json::from_str(&found[0][0]).expect("JSON");
+    assert_eq!(steps[0]["statement"], "Pass");
+    assert_eq!(steps[1]["resource"], "arn:aws:lambda:*:123456789012:function:dev-*");
+
+    // An account that may not be read.
+    bed.moto().enforce_auth().expect("policies are checked");
+    let some = bed.engine(&["default", "nobody"], &["us-east-1"]).await;
+    let nobody = bed.engine(&["nobody"], &["us-east-1"]).await;
+    let (found, warnings) =
+        rows(&nobody, "SELECT aws_iam_can('arn:aws:iam::123456789012:user/dev', 'iam:PassRole', '*') IS NULL").await;
+    assert_eq!(found, [["1"]]);
+    assert!(warnings.iter().any(|text| text.contains("iam:GetAccountAuthorizationDetails")), "{warnings:?}");
+    let (found, warnings) = rows(&some, "SELECT count(*) FROM aws_iam_who_can WHERE action = 'iam:PassRole' AND resource_arn = '*' AND principal_kind = 'user'").await;
+    assert_eq!(found, [["2"]], "admin and alice");
+    assert!(warnings.iter().any(|text| text.contains("iam:GetAccountAuthorizationDetails")), "{warnings:?}");
+}

@@ -74,6 +74,28 @@ impl Caller {
         }
     }
 
+    /// Makes it a session of its role. The context of a request can state the role's ARN as `aws:PrincipalArn`.
+    #[must_use]
+    pub fn in_session(mut self, session: Principal) -> Self {
+        self.context = session.context();
+        self.principal = session;
+        self
+    }
+
+    /// The same principal without the statements that deny: what its policies allow, whatever they take away.
+    #[must_use]
+    pub fn without_denies(&self) -> Self {
+        let all = |sets: &[PolicySet]| sets.iter().map(PolicySet::without_denies).collect();
+        Caller {
+            principal: self.principal.clone(),
+            context: self.context.clone(),
+            identity: self.identity.without_denies(),
+            boundaries: all(&self.boundaries),
+            session: self.session.as_ref().map(PolicySet::without_denies),
+            service_controls: all(&self.service_controls),
+        }
+    }
+
     /// Sets the policies of the user, its groups, or the role.
     #[must_use]
     pub fn identity(mut self, policies: PolicySet) -> Self {

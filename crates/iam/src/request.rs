@@ -19,6 +19,8 @@ pub struct Context {
     keys: BTreeMap<String, Vec<String>>,
     /// Whether a key that is not stated is unknown. Otherwise it is absent.
     is_partial: bool,
+    /// Beginnings of keys, in lowercase, that are stated completely: another key with one of them is absent.
+    complete: Vec<String>,
 }
 
 impl Context {
@@ -33,6 +35,32 @@ impl Context {
     #[must_use]
     pub fn partial(mut self) -> Self {
         self.is_partial = true;
+        self
+    }
+
+    /// States that all keys that begin with a text are known: one that is not stated is absent, also if the context is
+    /// partial. For keys such as `aws:PrincipalTag/`, of which there can be any number.
+    #[must_use]
+    pub fn complete(mut self, start: &str) -> Self {
+        self.complete.push(start.to_ascii_lowercase());
+        self
+    }
+
+    /// Parses an object with strings, numbers, booleans, null or lists as values.
+    ///
+    /// # Errors
+    ///
+    /// If the text is not such an object.
+    pub fn from_json(text: &str) -> Result<Context> {
+        Context::parse(&Node::parse(text, "context")?, "context")
+    }
+
+    /// Adds the keys of another context. They replace keys that are already stated.
+    #[must_use]
+    pub fn merged(mut self, other: &Context) -> Self {
+        self.keys.extend(other.keys.iter().map(|(key, values)| (key.clone(), values.clone())));
+        self.complete.extend_from_slice(&other.complete);
+        self.is_partial |= other.is_partial;
         self
     }
 
@@ -160,6 +188,7 @@ impl<'a> Asked<'a> {
         self.context.is_partial
             && !self.context.keys.contains_key(key)
             && key != RESOURCE_ACCOUNT
+            && !self.context.complete.iter().any(|start| key.starts_with(&**start))
             && !self.of_principal.iter().any(|(name, _)| *name == key)
     }
 }

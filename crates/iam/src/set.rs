@@ -1,6 +1,7 @@
 //! Policies of one layer, with an index by action.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use crate::pattern::Pattern;
 use crate::policy::{Policy, Statement};
@@ -21,6 +22,8 @@ pub struct PolicySet {
     of_service: HashMap<Box<str>, Vec<(Pattern, u32)>>,
     /// Statements whose actions can be of any service.
     of_any: Vec<u32>,
+    /// Other sets of the layer, which several principals share.
+    shared: Vec<Arc<PolicySet>>,
 }
 
 /// A statement, and its place.
@@ -49,8 +52,7 @@ pub(crate) struct Opinion<'a> {
     pub(crate) denied_by: Option<Hit<'a>>,
     pub(crate) allowed_by: Option<Hit<'a>>,
     /// Statements for which context keys are missing.
-    unknown: Vec<u32>,
-    set: &'a PolicySet,
+    unknown: Vec<&'a Statement>,
 }
 
 impl PolicySet {
@@ -64,6 +66,21 @@ impl PolicySet {
                 set.add(Placed { statement, policy: of, position: position as u32 });
             }
         }
+        set
+    }
+
+    /// A set of compiled sets. Principals that have the same policies share them.
+    pub fn of(shared: impl IntoIterator<Item = Arc<PolicySet>>) -> Self {
+        PolicySet { shared: shared.into_iter().collect(), ..PolicySet::default() }
+    }
+
+    /// The same policies without the statements that deny.
+    pub(crate) fn without_denies(&self) -> PolicySet {
+        let mut set = PolicySet { names: self.names.clone(), ..PolicySet::default() };
+        for placed in self.statements.iter().filter(|placed| !placed.statement.is_deny) {
+            set.add(placed.clone());
+        }
+        set.shared = self.shared.iter().map(|shared| Arc::new(shared.without_denies())).collect();
         set
     }
 
@@ -88,19 +105,18 @@ impl PolicySet {
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.names.is_empty()
+        self.names.is_empty() && self.shared.iter().all(|set| set.is_empty())
     }
 
     /// Evaluates the statements that can concern the request. It stops at the first explicit deny.
     pub(crate) fn opinion(&self, asked: &Asked<'_>) -> Opinion<'_> {
-        let mut opinion = Opinion {
-            deny: Truth::No,
-            allow: [Truth::No; 3],
-            denied_by: None,
-            allowed_by: None,
-            unknown: Vec::new(),
-            set: self,
-        };
+        let mut opinion =
+            Opinion { deny: Truth::No, allow: [Truth::No; 3], denied_by: None, allowed_by: None, unknown: Vec::new() };
+        self.add_opinion(asked, &mut opinion);
+        opinion
+    }
+
+    fn add_opinion<'a>(&'a self, asked: &Asked<'_>, opinion: &mut Opinion<'a>) {
         let exact = self.exact.get(&*asked.action).into_iter().flatten().copied();
         let service = asked.action.split(':').next().unwrap_or_default();
         let of_service = self.of_service.get(service).into_iter().flatten();
@@ -110,12 +126,17 @@ impl PolicySet {
             statement.actions.iter().any(|action| action.matches(&asked.action)) != statement.is_not_action
         });
         for number in exact.chain(of_service).chain(of_any) {
-            opinion.hear(number, asked);
+            opinion.hear(self, number, asked);
             if opinion.deny == Truth::Yes {
-                break;
+                return;
             }
         }
-        opinion
+        for set in &self.shared {
+            set.add_opinion(asked, opinion);
+            if opinion.deny == Truth::Yes {
+                return;
+            }
+        }
     }
 
     fn hit(&self, number: u32) -> Hit<'_> {
@@ -129,8 +150,7 @@ impl PolicySet {
 }
 
 impl<'a> Opinion<'a> {
-    fn hear(&mut self, number: u32, asked: &Asked<'_>) {
-        let set = self.set;
+    fn hear(&mut self, set: &'a PolicySet, number: u32, asked: &Asked<'_>) {
         let statement = &set.statements[number as usize].statement;
         let grade = match &statement.principals {
             None => Grade::Account,
@@ -146,7 +166,7 @@ impl<'a> Opinion<'a> {
         let applies = statement.applies(asked);
         match (applies, statement.is_deny) {
             (Truth::No, _) => return,
-            (Truth::Unknown, _) => self.unknown.push(number),
+            (Truth::Unknown, _) => self.unknown.push(statement),
             (Truth::Yes, true) => self.denied_by = Some(set.hit(number)),
             (Truth::Yes, false) => self.allowed_by = Some(set.hit(number)),
         }
@@ -161,6 +181,6 @@ impl<'a> Opinion<'a> {
 
     /// The keys that the undecided statements need.
     pub(crate) fn missing<'s>(&'s self, asked: &'s Asked<'_>) -> impl Iterator<Item = &'s str> {
-        self.unknown.iter().flat_map(|number| self.set.statements[*number as usize].statement.missing(asked))
+        self.unknown.iter().flat_map(|statement| statement.missing(asked))
     }
 }

@@ -152,6 +152,11 @@ impl Aws {
         Site::new(profile, (region != GLOBAL).then_some(region), moment).await
     }
 
+    /// The names of the profiles.
+    pub(crate) fn profiles(&self) -> impl Iterator<Item = &str> {
+        self.profiles.iter().map(|profile| profile.name.as_str())
+    }
+
     /// Whether regional tables read a region.
     pub(crate) fn reads_region(&self, region: &str) -> bool {
         self.regions.iter().any(|like| matches(like, region))

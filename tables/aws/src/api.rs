@@ -22,6 +22,7 @@ use aws_types::region::{Region, SigningRegion};
 use aws_types::service_config::ServiceConfigKey;
 use aws_types::{SdkConfig, SigningName};
 use futures::stream::{self, BoxStream, StreamExt, TryStreamExt};
+use indago_table::AnyScan;
 use indago_table::prelude::*;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
@@ -141,9 +142,9 @@ pub(crate) type Refusal = OrchestratorError<ErrorMetadata>;
 
 impl Site {
     /// Makes one call of a service and returns its response.
-    pub(crate) async fn ask<T: Row<Env = Aws>>(
+    pub(crate) async fn ask(
         &self,
-        scan: &Scan<T>,
+        scan: &AnyScan<Aws>,
         service: &'static Service,
         operation: &'static str,
         input: Value,
@@ -153,9 +154,9 @@ impl Site {
 
     /// Makes one call of a service and returns its response. `action` is what a policy has to allow for it,
     /// `service:Operation`.
-    pub(crate) async fn send<T: Row<Env = Aws>>(
+    pub(crate) async fn send(
         &self,
-        scan: &Scan<T>,
+        scan: &AnyScan<Aws>,
         service: &'static Service,
         action: &str,
         request: Request,

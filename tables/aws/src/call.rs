@@ -29,7 +29,7 @@ use futures::stream::{self, BoxStream, Stream, StreamExt, TryStreamExt};
 use http_body_util::{BodyStream, StreamBody};
 use indago_table::error::retry_after;
 use indago_table::prelude::*;
-use indago_table::{Held, Meter};
+use indago_table::{AnyScan, Held, Meter};
 use xmlparser::{ElementEnd, Token, Tokenizer};
 
 use crate::account::{Aws, Site, is_region_name};
@@ -197,9 +197,8 @@ impl Next {
 
 impl Site {
     /// Makes one call. `action` is what a policy has to allow for it, `service:Operation`.
-    pub(crate) async fn call<T, O, E, Fut>(&self, scan: &Scan<T>, action: &str, send: impl Fn() -> Fut) -> Result<O>
+    pub(crate) async fn call<O, E, Fut>(&self, scan: &AnyScan<Aws>, action: &str, send: impl Fn() -> Fut) -> Result<O>
     where
-        T: Row<Env = Aws>,
         E: ProvideErrorMetadata + StdError + Send + Sync + 'static,
         Fut: Future<Output = Answer<O, E>> + Send,
     {
@@ -237,14 +236,13 @@ impl Site {
     }
 
     /// Like [`call`](Site::call), and returns the memory charged for the response, and the response's size.
-    async fn call_and_hold<T, O, E, Fut>(
+    async fn call_and_hold<O, E, Fut>(
         &self,
-        scan: &Scan<T>,
+        scan: &AnyScan<Aws>,
         action: &str,
         send: impl Fn() -> Fut,
     ) -> Result<(O, Held, usize)>
     where
-        T: Row<Env = Aws>,
         E: ProvideErrorMetadata + StdError + Send + Sync + 'static,
         Fut: Future<Output = Answer<O, E>> + Send,
     {
@@ -275,16 +273,15 @@ impl Site {
     ///
     /// Each page is a separate call, so a throttled page is retried without those before it. `listing` distinguishes
     /// listings of the same action: if a query makes the same listing twice, it is made once.
-    pub(crate) fn pages<'a, T, I, O, E, Fut>(
+    pub(crate) fn pages<'a, I, O, E, Fut>(
         &self,
-        scan: &'a Scan<T>,
+        scan: &'a AnyScan<Aws>,
         action: &'static str,
         listing: impl Into<Listing>,
         fetch: impl Fn(Option<String>) -> Fut + Send + Sync + 'a,
         split: impl Fn(O) -> Page<I> + Send + Sync + 'a,
     ) -> BoxStream<'a, Result<I>>
     where
-        T: Row<Env = Aws>,
         I: Clone + Send + Sync + 'static,
         O: Send + 'a,
         E: ProvideErrorMetadata + StdError + Send + Sync + 'static,
@@ -386,7 +383,7 @@ pub(crate) fn distinct(keys: Vec<String>) -> Vec<String> {
 }
 
 /// Number of items per page: no more than the query can use, within the API's limits.
-pub(crate) fn page_size<T: Row>(scan: &Scan<T>, allowed: RangeInclusive<i32>) -> i32 {
+pub(crate) fn page_size(scan: &AnyScan<Aws>, allowed: RangeInclusive<i32>) -> i32 {
     let wanted = scan.limit().and_then(|limit| i32::try_from(limit).ok()).filter(|_| !scan.is_shared());
     wanted.unwrap_or(i32::MAX).clamp(*allowed.start(), *allowed.end())
 }
@@ -400,10 +397,7 @@ pub(crate) const REGIONS: &str = "ec2:DescribeRegions";
 
 /// Requests the caller's identity, once per query. It needs no permission, only credentials. Also returns the site of
 /// that account.
-pub(crate) async fn identity<T: Row<Env = Aws>>(
-    scan: &Scan<T>,
-    site: &Site,
-) -> Result<(Arc<GetCallerIdentityOutput>, Site)> {
+pub(crate) async fn identity(scan: &AnyScan<Aws>, site: &Site) -> Result<(Arc<GetCallerIdentityOutput>, Site)> {
     let ask = async {
         let sts = site.sts();
         let identity = site.call(scan, IDENTITY, || sts.get_caller_identity().send()).await?;
@@ -423,7 +417,7 @@ pub(crate) async fn identity<T: Row<Env = Aws>>(
 }
 
 /// The regions that the account has enabled, requested once per query.
-pub(crate) async fn enabled_regions<T: Row<Env = Aws>>(scan: &Scan<T>, site: &Site) -> Result<Arc<Vec<String>>> {
+pub(crate) async fn enabled_regions(scan: &AnyScan<Aws>, site: &Site) -> Result<Arc<Vec<String>>> {
     let ask = async {
         let ec2 = site.ec2();
         let answer = site.call(scan, REGIONS, || ec2.describe_regions().send()).await?;

@@ -2,9 +2,7 @@
 
 use std::sync::{Arc, LazyLock};
 
-use arrow_array::builder::{ListBuilder, StringBuilder, StringViewBuilder};
-use arrow_array::{ArrayRef, StringViewArray, StructArray};
-use arrow_schema::{DataType, Field, Fields};
+use arrow_array::{ArrayRef, StringViewArray};
 use indago_iam::Document;
 use indago_table::scan::BoxFuture;
 use indago_table::{
@@ -13,6 +11,7 @@ use indago_table::{
 };
 
 use crate::account::Aws;
+use crate::permission::decision::{self, Decided};
 
 static SPEC: LazyLock<FunctionSpec> = LazyLock::new(|| {
     FunctionSpec {
@@ -61,15 +60,9 @@ FROM (SELECT aws_iam_evaluate('{\"request\": {\"principal\": \"arn:aws:iam::1111
 ```",
     arities: &[1],
     timeless: true,
-    returns: Kind::Other(DataType::Struct(fields())),
+    returns: Kind::Other(decision::data_type()),
 }
 });
-
-fn fields() -> Fields {
-    let text = |name: &str| Field::new(name, DataType::Utf8View, true);
-    let keys = Field::new("keys", Kind::TextList.data_type(), true);
-    Fields::from(vec![text("decision"), text("reason"), text("layer"), text("policy"), text("statement"), keys])
-}
 
 /// `aws_iam_evaluate`.
 pub(crate) fn function(env: &Aws) -> FunctionRef {
@@ -95,37 +88,16 @@ struct Decisions(AnyScan<Aws>);
 
 impl Evaluate for Decisions {
     fn evaluate(&self, arguments: &[StringViewArray]) -> Result<ArrayRef> {
-        let mut texts: [StringViewBuilder; 5] = Default::default();
-        let mut keys = ListBuilder::new(StringBuilder::new());
-        let mut valid = Vec::new();
+        let mut decisions = decision::Builder::default();
         for document in arguments.iter().flat_map(|documents| documents.iter()) {
             if self.0.context().meter.is_cancelled() {
                 return Err(Error::Cancelled);
             }
             let parsed = document.and_then(|text| self.reported(Document::parse(text)));
             let answer = parsed.as_ref().and_then(|parsed| self.reported(parsed.evaluate()));
-            valid.push(answer.is_some());
-            let values = answer.as_ref().map(|answer| {
-                [
-                    Some(answer.decision.name().to_owned()),
-                    Some(answer.to_string()),
-                    answer.layer.map(|layer| layer.name().to_owned()),
-                    answer.policy.map(str::to_owned),
-                    answer.statement.as_deref().map(str::to_owned),
-                ]
-            });
-            for (builder, value) in texts.iter_mut().zip(values.unwrap_or_default()) {
-                builder.append_option(value);
-            }
-            answer.iter().flat_map(|answer| &answer.keys).for_each(|key| keys.values().append_value(key));
-            keys.append(answer.is_some());
+            decisions.append(answer.map(Decided::from));
         }
-        let mut columns: Vec<ArrayRef> =
-            texts.iter_mut().map(|builder| Arc::new(builder.finish()) as ArrayRef).collect();
-        columns.push(Arc::new(keys.finish()));
-        let rows = StructArray::try_new(fields(), columns, Some(valid.into()))
-            .map_err(|error| Error::Malformed(error.to_string()))?;
-        Ok(Arc::new(rows))
+        decisions.finish()
     }
 }
 

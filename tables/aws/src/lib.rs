@@ -17,9 +17,11 @@ mod credentials;
 mod document;
 mod files;
 mod http;
+mod iam_can;
 mod iam_evaluate;
 mod inflate;
 mod partition;
+mod permission;
 mod profile;
 mod query;
 mod resource;
@@ -88,22 +90,27 @@ pub mod aws_eks_identity_provider_config;
 pub mod aws_eks_node_group;
 pub mod aws_eks_pod_identity_association;
 pub mod aws_guardduty_finding;
+pub mod aws_iam_access;
 pub mod aws_iam_access_advisor;
 pub mod aws_iam_access_key;
 pub mod aws_iam_account_password_policy;
 pub mod aws_iam_account_summary;
+pub mod aws_iam_assumable;
 pub mod aws_iam_credential_report;
+pub mod aws_iam_escalation;
 pub mod aws_iam_group;
 pub mod aws_iam_instance_profile;
 pub mod aws_iam_open_id_connect_provider;
 pub mod aws_iam_policy;
 pub mod aws_iam_policy_attachment;
+pub mod aws_iam_policy_statement;
 pub mod aws_iam_role;
 pub mod aws_iam_saml_provider;
 pub mod aws_iam_server_certificate;
 pub mod aws_iam_service_specific_credential;
 pub mod aws_iam_user;
 pub mod aws_iam_virtual_mfa_device;
+pub mod aws_iam_who_can;
 pub mod aws_kms_key;
 pub mod aws_lambda_function;
 pub mod aws_organizations_account;
@@ -212,22 +219,27 @@ pub fn tables(env: &Aws) -> Vec<TableRef> {
         aws_eks_node_group::NodeGroup,
         aws_eks_pod_identity_association::PodIdentityAssociation,
         aws_guardduty_finding::Finding,
+        aws_iam_access::Access,
         aws_iam_access_advisor::AccessAdvisor,
         aws_iam_access_key::AccessKey,
         aws_iam_account_password_policy::PasswordPolicy,
         aws_iam_account_summary::AccountSummary,
+        aws_iam_assumable::Assumable,
         aws_iam_credential_report::CredentialReport,
+        aws_iam_escalation::Escalation,
         aws_iam_group::Group,
         aws_iam_instance_profile::InstanceProfile,
         aws_iam_open_id_connect_provider::OpenIdConnectProvider,
         aws_iam_policy::Policy,
         aws_iam_policy_attachment::PolicyAttachment,
+        aws_iam_policy_statement::PolicyStatement,
         aws_iam_role::Role,
         aws_iam_saml_provider::SamlProvider,
         aws_iam_server_certificate::ServerCertificate,
         aws_iam_service_specific_credential::ServiceSpecificCredential,
         aws_iam_user::User,
         aws_iam_virtual_mfa_device::VirtualMfaDevice,
+        aws_iam_who_can::WhoCan,
         aws_kms_key::Key,
         aws_lambda_function::Function,
         aws_organizations_account::Account,
@@ -275,5 +287,5 @@ pub fn tables(env: &Aws) -> Vec<TableRef> {
 
 /// The scalar functions about AWS.
 pub fn functions(env: &Aws) -> Vec<FunctionRef> {
-    vec![iam_evaluate::function(env)]
+    vec![iam_can::function(env), iam_evaluate::function(env)]
 }

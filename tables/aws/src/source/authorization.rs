@@ -11,6 +11,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use aws_sdk_iam::types::{EntityType, GroupDetail, ManagedPolicyDetail, RoleDetail, UserDetail};
 use futures::stream::TryStreamExt;
+use indago_table::AnyScan;
 use indago_table::prelude::*;
 
 use crate::account::{Aws, Site};
@@ -36,6 +37,8 @@ pub(crate) enum Part {
     Principals,
     /// The account's own policies with their documents.
     Policies,
+    /// All of these, and AWS's managed policies.
+    All,
 }
 
 impl Part {
@@ -45,16 +48,19 @@ impl Part {
             Part::Roles => vec![EntityType::Role],
             Part::Principals => vec![EntityType::User, EntityType::Group, EntityType::Role],
             Part::Policies => vec![EntityType::LocalManagedPolicy],
+            Part::All => vec![
+                EntityType::User,
+                EntityType::Group,
+                EntityType::Role,
+                EntityType::LocalManagedPolicy,
+                EntityType::AwsManagedPolicy,
+            ],
         }
     }
 }
 
 /// The listing, if the caller may make it; `None` makes the row request its own details.
-pub(crate) async fn of_account<T: Row<Env = Aws>>(
-    scan: &Scan<T>,
-    profile: &str,
-    part: Part,
-) -> Result<Option<Arc<Authorization>>> {
+pub(crate) async fn of_account(scan: &AnyScan<Aws>, profile: &str, part: Part) -> Result<Option<Arc<Authorization>>> {
     let read = async {
         let site = scan.env().site(profile, crate::account::GLOBAL, scan.moment()).await?;
         read(scan, &site, part).await
@@ -69,7 +75,7 @@ pub(crate) async fn of_account<T: Row<Env = Aws>>(
 }
 
 /// The listing, and its size.
-async fn read<T: Row<Env = Aws>>(scan: &Scan<T>, site: &Site, part: Part) -> Result<(Authorization, usize)> {
+pub(crate) async fn read(scan: &AnyScan<Aws>, site: &Site, part: Part) -> Result<(Authorization, usize)> {
     let iam = site.iam();
     let size = page_size(scan, 1..=1000);
     let texts = Arc::<AtomicUsize>::default();

@@ -92,7 +92,8 @@ fn principal(value: &Value) -> Value {
     }
 }
 
-fn condition(value: &Value) -> Value {
+/// A `Condition` in canonical form.
+pub(crate) fn condition(value: &Value) -> Value {
     let Value::Object(operators) = value else { return value.clone() };
     sorted(operators.iter().map(|(operator, keys)| {
         let Value::Object(keys) = keys else { return (operator.clone(), keys.clone()) };

@@ -1,0 +1,289 @@
+//! Effective permissions as patterns: the actions and resources that statements allow, cut to what boundaries and control
+//! policies allow, without what is denied.
+//!
+//! A pattern is evaluated as if it were a request: its text stands for everything that it matches. A statement whose
+//! pattern covers the text concerns all of it. So a permission is listed if nothing takes it away as a whole; a
+//! statement that denies a part of it leaves it.
+
+use std::collections::HashSet;
+
+use indago_iam::{Caller, Context, Request, Target, evaluate};
+
+use super::decision::Decided;
+use super::model::Identity;
+use super::statement::{Compiled, Statement};
+
+/// An action and a resource that a statement allows; both can have wildcards.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) struct Grant {
+    pub(crate) action: String,
+    /// The actions that a statement with `NotAction` leaves out.
+    pub(crate) not_actions: Option<Vec<String>>,
+    pub(crate) resource: String,
+    /// The resources that a statement with `NotResource` leaves out.
+    pub(crate) not_resources: Option<Vec<String>>,
+}
+
+/// A grant that nothing takes away.
+#[derive(Debug, Clone)]
+pub(crate) struct Effective {
+    pub(crate) grant: Grant,
+    pub(crate) decided: Decided,
+}
+
+/// Most grants of an identity. Its policies have a few thousand at most.
+const MOST: usize = 50_000;
+
+/// Whether a pattern matches everything that another pattern matches. For actions, both are in lowercase.
+pub(crate) fn covers(pattern: &str, text: &str) -> bool {
+    let (pattern, text) = (pattern.as_bytes(), text.as_bytes());
+    let (mut at, mut from) = (0, 0);
+    let mut retry: Option<(usize, usize)> = None;
+    while from < text.len() {
+        match pattern.get(at) {
+            Some(b'*') => {
+                retry = Some((at, from));
+                at += 1;
+            }
+            Some(b'?') if text[from] != b'*' => (at, from) = (at + 1, from + 1),
+            Some(letter) if *letter == text[from] && *letter != b'?' => (at, from) = (at + 1, from + 1),
+            _ => {
+                let Some((star, start)) = retry else { return false };
+                retry = Some((star, start + 1));
+                (at, from) = (star + 1, start + 1);
+            }
+        }
+    }
+    pattern[at..].iter().all(|letter| *letter == b'*')
+}
+
+/// What both patterns match, if it is a pattern: the smaller one. The parts of ARNs are compared one by one.
+pub(crate) fn intersection(one: &str, other: &str) -> Option<String> {
+    if covers(one, other) {
+        return Some(other.to_owned());
+    }
+    if covers(other, one) {
+        return Some(one.to_owned());
+    }
+    let parts = |text: &str| text.splitn(6, ':').map(str::to_owned).collect::<Vec<_>>();
+    let (one, other) = (parts(one), parts(other));
+    if one.len() != 6 || other.len() != 6 {
+        return None;
+    }
+    let part = |(one, other): (&String, &String)| match () {
+        () if covers(one, other) => Some(other.clone()),
+        () if covers(other, one) => Some(one.clone()),
+        () => None,
+    };
+    let parts: Option<Vec<String>> = one.iter().zip(&other).map(part).collect();
+    Some(parts?.join(":"))
+}
+
+fn both(one: Option<&Vec<String>>, other: Option<&Vec<String>>) -> Option<Vec<String>> {
+    match (one, other) {
+        (None, None) => None,
+        (one, other) => {
+            let mut all: Vec<String> = one.into_iter().chain(other).flatten().cloned().collect();
+            all.sort();
+            all.dedup();
+            Some(all)
+        }
+    }
+}
+
+impl Grant {
+    fn intersection(&self, other: &Grant) -> Option<Grant> {
+        Some(Grant {
+            action: intersection(&self.action, &other.action)?,
+            not_actions: both(self.not_actions.as_ref(), other.not_actions.as_ref()),
+            resource: intersection(&self.resource, &other.resource)?,
+            not_resources: both(self.not_resources.as_ref(), other.not_resources.as_ref()),
+        })
+    }
+
+    /// The part of the grant that concerns an action.
+    pub(crate) fn for_action(&self, action: &str) -> Option<Grant> {
+        let action = action.to_ascii_lowercase();
+        let is_left_out = self.not_actions.iter().flatten().any(|not| covers(not, &action));
+        (covers(&self.action, &action) && !is_left_out).then(|| Grant { action, not_actions: None, ..self.clone() })
+    }
+
+    /// The part of the grant that concerns a resource, which can be a pattern.
+    pub(crate) fn for_resource(&self, resource: &str) -> Option<Grant> {
+        let is_left_out = self.not_resources.iter().flatten().any(|not| covers(not, resource));
+        if is_left_out {
+            return None;
+        }
+        let resource = intersection(&self.resource, resource)?;
+        Some(Grant { resource, not_resources: None, ..self.clone() })
+    }
+
+    /// The action as a request states it.
+    pub(crate) fn request_action(&self) -> &str {
+        if self.action.contains(':') { &self.action } else { "*:*" }
+    }
+}
+
+/// The grants of a statement that allows.
+fn of_statement(statement: &Statement) -> Vec<Grant> {
+    let lower = |list: &Vec<String>| list.iter().map(|action| action.to_ascii_lowercase()).collect::<Vec<_>>();
+    let everything = vec!["*".to_owned()];
+    let (actions, not_actions) = match (&statement.actions, &statement.not_actions) {
+        (Some(actions), _) => (lower(actions), None),
+        (None, not) => (everything.clone(), not.as_ref().map(lower)),
+    };
+    let (resources, not_resources) = match (&statement.resources, &statement.not_resources) {
+        (Some(resources), _) => (resources.clone(), None),
+        (None, not) => (everything, not.clone()),
+    };
+    let mut grants = Vec::with_capacity(actions.len() * resources.len());
+    for action in &actions {
+        for resource in &resources {
+            grants.push(Grant {
+                action: action.clone(),
+                not_actions: not_actions.clone(),
+                resource: resource.clone(),
+                not_resources: not_resources.clone(),
+            });
+        }
+    }
+    grants
+}
+
+/// The grants of policies.
+pub(crate) fn of_policies<'a>(policies: impl IntoIterator<Item = &'a Compiled>) -> Vec<Grant> {
+    let statements = policies.into_iter().flat_map(|policy| &policy.statements);
+    let grants = statements.filter(|statement| !statement.is_deny).flat_map(of_statement);
+    let mut seen = HashSet::new();
+    grants.take(MOST).filter(|grant| seen.insert(grant.clone())).collect()
+}
+
+/// The grants of an identity's own policies and those of its groups, with the variables that are known.
+pub(crate) fn of_identity(identity: &Identity) -> Vec<Grant> {
+    let grants = of_policies(identity.policies.iter().map(|policy| &**policy));
+    grants.into_iter().map(|grant| Grant { resource: filled(&grant.resource, identity), ..grant }).collect()
+}
+
+/// A resource with the values of its variables; `*` for values that are not known.
+fn filled(resource: &str, identity: &Identity) -> String {
+    let mut text = String::new();
+    let mut rest = resource;
+    while let Some((before, after)) = rest.split_once("${") {
+        let Some((variable, after)) = after.split_once('}') else { break };
+        text.push_str(before);
+        let key = variable.split(',').next().unwrap_or_default().trim().to_ascii_lowercase();
+        match key.as_str() {
+            "*" | "?" | "$" => text.push_str(variable),
+            "aws:username" if identity.kind == super::model::Kind::User => text.push_str(&identity.name),
+            "aws:principalaccount" => text.push_str(&identity.account_id),
+            _ => match key.strip_prefix("aws:principaltag/") {
+                Some(tag) => {
+                    let value = identity.tags.iter().find(|(key, _)| key.eq_ignore_ascii_case(tag));
+                    text.push_str(value.map_or("*", |(_, value)| value));
+                }
+                None => text.push('*'),
+            },
+        }
+        rest = after;
+    }
+    text.push_str(rest);
+    text
+}
+
+/// The layers that limit an identity: its boundary, and each level of service control policies.
+fn limits(identity: &Identity) -> Vec<Vec<Grant>> {
+    let boundary = identity.boundary.iter().map(|policy| of_policies([&**policy]));
+    let levels = identity.controls.iter().filter(|_| !identity.is_service_linked());
+    let controls = levels.map(|level| of_policies(level.policies.iter().map(|policy| &**policy)));
+    boundary.chain(controls).filter(|layer| !layer.iter().any(is_everything)).collect()
+}
+
+fn is_everything(grant: &Grant) -> bool {
+    grant.action == "*" && grant.resource == "*" && grant.not_actions.is_none() && grant.not_resources.is_none()
+}
+
+/// What grants come to after the limits of an identity.
+pub(crate) fn limited(identity: &Identity, grants: &[Grant]) -> Vec<Grant> {
+    let mut left = grants.to_vec();
+    for layer in limits(identity) {
+        let mut next = HashSet::new();
+        for grant in &left {
+            next.extend(layer.iter().filter_map(|limit| grant.intersection(limit)));
+            if next.len() > MOST {
+                break;
+            }
+        }
+        left = next.into_iter().collect();
+        left.sort_by(|one, other| (&one.action, &one.resource).cmp(&(&other.action, &other.resource)));
+    }
+    left
+}
+
+/// The grants that are allowed, or may be, in the order of the statements.
+pub(crate) fn effective(identity: &Identity, caller: &Caller, grants: &[Grant]) -> Vec<Effective> {
+    let target = Target::default();
+    let decide = |grant: Grant| {
+        let decided = decide(caller, &target, &grant, identity, &identity.context)?;
+        decided.is_possible().then_some(Effective { grant, decided })
+    };
+    limited(identity, grants).into_iter().filter_map(decide).collect()
+}
+
+/// The decision on a grant as if it were a request. `None` if it cannot be one.
+pub(crate) fn decide(
+    caller: &Caller,
+    target: &Target,
+    grant: &Grant,
+    identity: &Identity,
+    context: &Context,
+) -> Option<Decided> {
+    let is_arn = grant.resource == "*" || grant.resource.starts_with("arn:");
+    let resource = if is_arn { &*grant.resource } else { "*" };
+    let resource_account = Some(&*identity.account_id);
+    let request = Request { action: grant.request_action(), resource, resource_account, context };
+    evaluate(caller, target, &request).ok().map(Decided::from)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn patterns_cover_patterns() {
+        for (pattern, text, expected) in [
+            ("*", "", true),
+            ("*", "s3:get*", true),
+            ("s3:*", "s3:get*", true),
+            ("s3:get*", "s3:*", false),
+            ("s3:get?bject", "s3:getobject", true),
+            ("s3:get?", "s3:get*", false),
+            ("s3:get?", "s3:get?", true),
+            ("a*b*c", "a*c", false),
+            ("a*c", "a*b*c", true),
+            ("", "a", false),
+            ("a", "a", true),
+            ("a**", "a", true),
+            ("*object", "s3:getobject", true),
+            ("a?", "a", false),
+        ] {
+            assert_eq!(covers(pattern, text), expected, "{pattern} {text}");
+        }
+    }
+
+    #[test]
+    fn intersections_are_the_smaller_pattern() {
+        for (one, other, expected) in [
+            ("*", "arn:aws:s3:::b/*", Some("arn:aws:s3:::b/*")),
+            (
+                "arn:aws:lambda:us-*:*:function:dev-*",
+                "arn:aws:lambda:*:1:function:*",
+                Some("arn:aws:lambda:us-*:1:function:dev-*"),
+            ),
+            ("arn:aws:s3:::a", "arn:aws:s3:::b", None),
+            ("s3:get*", "s3:*object", None),
+        ] {
+            assert_eq!(intersection(one, other).as_deref(), expected, "{one} {other}");
+            assert_eq!(intersection(other, one).as_deref(), expected, "{other} {one}");
+        }
+    }
+}

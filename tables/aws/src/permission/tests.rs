@@ -1,0 +1,741 @@
+//! Permissions of accounts that are described as JSON: the responses of IAM and Organizations are made from it.
+
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+
+use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
+use aws_smithy_types::body::SdkBody;
+use indago_table::{AnyScan, Environment, ScanContext, TableSpec};
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use serde_json::{Value, json};
+
+use super::assume::Graph;
+use super::escalation::{Found, Need, On, RULES, Rule, Targets, search};
+use super::model::{Account, Model};
+use super::read;
+use crate::account::Aws;
+use crate::testing::{config, response};
+
+pub(super) const ACCOUNT: &str = "111122223333";
+
+fn policy(statements: &[Value]) -> Value {
+    json!({"Version": "2012-10-17", "Statement": statements})
+}
+
+fn allow(action: &str, resource: &str) -> Value {
+    json!({"Sid": action.replace([':', '*'], ""), "Effect": "Allow", "Action": action, "Resource": resource})
+}
+
+fn deny(action: &str, resource: &str) -> Value {
+    json!({"Effect": "Deny", "Action": action, "Resource": resource})
+}
+
+fn trust(kind: &str, name: &str) -> Value {
+    policy(&[json!({"Effect": "Allow", "Principal": {kind: name}, "Action": "sts:AssumeRole"})])
+}
+
+fn arn(kind: &str, name: &str) -> String {
+    format!("arn:aws:iam::{ACCOUNT}:{kind}/{name}")
+}
+
+/// `GetAccountAuthorizationDetails` for `{users, roles, groups, policies}`. Each has a `name`, and may have `inline` (documents by
+/// name), `attached` (ARNs), `boundary` (an ARN), `tags`; a user `groups`; a role `trust`, `path` and `profile`; a policy has a
+/// `document`. Documents are percent-encoded, as AWS returns them.
+fn details(spec: &Value, account: &str) -> String {
+    let encode = |document: &Value| utf8_percent_encode(&document.to_string(), NON_ALPHANUMERIC).to_string();
+    let list = |name: &str| spec[name].as_array().cloned().unwrap_or_default();
+    let head = |of: &Value, kind: &str, tag: &str| {
+        let (name, path) = (of["name"].as_str().expect("a name"), of["path"].as_str().unwrap_or("/"));
+        format!(
+            "<Path>{path}</Path><{tag}Name>{name}</{tag}Name><{tag}Id>AID{name}</{tag}Id>\
+             <Arn>arn:aws:iam::{account}:{kind}{path}{name}</Arn><CreateDate>2026-01-01T00:00:00Z</CreateDate>"
+        )
+    };
+    let policies = |of: &Value, tag: &str| {
+        let mut text = format!("<{tag}PolicyList>");
+        for (name, document) in of["inline"].as_object().into_iter().flatten() {
+            let document = encode(document);
+            write!(text, "<member><PolicyName>{name}</PolicyName><PolicyDocument>{document}</PolicyDocument></member>")
+                .expect("text");
+        }
+        write!(text, "</{tag}PolicyList><AttachedManagedPolicies>").expect("text");
+        for policy in of["attached"].as_array().into_iter().flatten().filter_map(Value::as_str) {
+            let name = policy.rsplit('/').next().expect("a name");
+            write!(text, "<member><PolicyName>{name}</PolicyName><PolicyArn>{policy}</PolicyArn></member>")
+                .expect("text");
+        }
+        text + "</AttachedManagedPolicies>"
+    };
+    let others = |of: &Value| {
+        let mut text = String::from("<Tags>");
+        for (key, value) in of["tags"].as_object().into_iter().flatten() {
+            let value = value.as_str().expect("text");
+            write!(text, "<member><Key>{key}</Key><Value>{value}</Value></member>").expect("text");
+        }
+        text += "</Tags>";
+        if let Some(boundary) = of["boundary"].as_str() {
+            write!(
+                text,
+                "<PermissionsBoundary><PermissionsBoundaryType>Policy</PermissionsBoundaryType>\
+                 <PermissionsBoundaryArn>{boundary}</PermissionsBoundaryArn></PermissionsBoundary>"
+            )
+            .expect("text");
+        }
+        text
+    };
+    let mut text = String::from(
+        "<GetAccountAuthorizationDetailsResponse xmlns=\"https://iam.amazonaws.com/doc/2010-05-08/\">\
+         <GetAccountAuthorizationDetailsResult><IsTruncated>false</IsTruncated><UserDetailList>",
+    );
+    for user in list("users") {
+        let groups: Vec<String> = user["groups"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .map(|group| format!("<member>{}</member>", group.as_str().expect("text")))
+            .collect();
+        let (head, policies, others) = (head(&user, "user", "User"), policies(&user, "User"), others(&user));
+        write!(text, "<member>{head}{policies}<GroupList>{}</GroupList>{others}</member>", groups.concat())
+            .expect("text");
+    }
+    text += "</UserDetailList><GroupDetailList>";
+    for group in list("groups") {
+        let (head, policies) = (head(&group, "group", "Group"), policies(&group, "Group"));
+        write!(text, "<member>{head}{policies}</member>").expect("text");
+    }
+    text += "</GroupDetailList><RoleDetailList>";
+    for role in list("roles") {
+        let (head, policies, others) = (head(&role, "role", "Role"), policies(&role, "Role"), others(&role));
+        let name = role["name"].as_str().expect("a name");
+        let profile = match role["profile"] == true {
+            true => format!(
+                "<member><Path>/</Path><InstanceProfileName>{name}</InstanceProfileName><InstanceProfileId>AIP</InstanceProfileId>\
+                 <Arn>arn:aws:iam::{account}:instance-profile/{name}</Arn><CreateDate>2026-01-01T00:00:00Z</CreateDate>\
+                 <Roles/></member>"
+            ),
+            false => String::new(),
+        };
+        let trust = encode(&role["trust"]);
+        write!(
+            text,
+            "<member>{head}<AssumeRolePolicyDocument>{trust}</AssumeRolePolicyDocument>\
+             <InstanceProfileList>{profile}</InstanceProfileList>{policies}{others}</member>"
+        )
+        .expect("text");
+    }
+    text += "</RoleDetailList><Policies>";
+    for policy in list("policies") {
+        let name = policy["name"].as_str().expect("a name");
+        let arn = policy["arn"].as_str().map_or_else(|| format!("arn:aws:iam::{account}:policy/{name}"), str::to_owned);
+        let document = encode(&policy["document"]);
+        write!(
+            text,
+            "<member><PolicyName>{name}</PolicyName><PolicyId>ANPA</PolicyId><Arn>{arn}</Arn><Path>/</Path>\
+             <DefaultVersionId>v2</DefaultVersionId><PolicyVersionList>\
+             <member><Document>%7B%7D</Document><VersionId>v1</VersionId><IsDefaultVersion>false</IsDefaultVersion></member>\
+             <member><Document>{document}</Document><VersionId>v2</VersionId><IsDefaultVersion>true</IsDefaultVersion></member>\
+             </PolicyVersionList></member>"
+        )
+        .expect("text");
+    }
+    text + "</Policies></GetAccountAuthorizationDetailsResult></GetAccountAuthorizationDetailsResponse>"
+}
+
+/// Answers the calls about an account. `scps` is a list of documents per level: root and account.
+fn serve(spec: &Value, account: &str, request: &HttpRequest) -> http::Response<SdkBody> {
+    let body = String::from_utf8_lossy(request.body().bytes().unwrap_or_default()).into_owned();
+    if let Some(target) = request.headers().get("x-amz-target") {
+        let input: Value = serde_json::from_str(&body).expect("JSON");
+        let operation = target.rsplit('.').next().expect("an operation");
+        if spec["refused"] == operation {
+            return response(400, r#"{"__type":"AccessDeniedException","Message":"no"}"#);
+        }
+        let levels = &spec["scps"];
+        let level = |target: &str| usize::from(target != "r-1");
+        let answer = match operation {
+            "DescribeOrganization" if levels.is_null() => {
+                return response(400, r#"{"__type":"AWSOrganizationsNotInUseException","message":"none"}"#);
+            }
+            "DescribeOrganization" => json!({"Organization": {"Id": "o-1", "MasterAccountId": "999999999999"}}),
+            "ListParents" => json!({"Parents": [{"Id": "r-1", "Type": "ROOT"}]}),
+            "ListRoots" => {
+                json!({"Roots": [{"Id": "r-1", "PolicyTypes": [{"Type": "SERVICE_CONTROL_POLICY", "Status": "ENABLED"}]}]})
+            }
+            "ListPoliciesForTarget" => {
+                let level = level(input["TargetId"].as_str().expect("a target"));
+                let count = levels[level].as_array().map_or(0, Vec::len);
+                let policies = (0..count).map(|number| {
+                    let id = format!("p-{level}-{number}");
+                    json!({"Id": id, "Name": id, "Arn": format!("arn:aws:organizations::999999999999:policy/o-1/{id}")})
+                });
+                json!({"Policies": policies.collect::<Vec<_>>()})
+            }
+            "DescribePolicy" => {
+                let id = input["PolicyId"].as_str().expect("an ID");
+                let numbers: Vec<usize> =
+                    id.split('-').skip(1).map(|number| number.parse().expect("a number")).collect();
+                json!({"Policy": {"Content": levels[numbers[0]][numbers[1]].to_string()}})
+            }
+            other => panic!("{other} is not expected"),
+        };
+        return response(200, answer.to_string());
+    }
+    if body.contains("Action=GetCallerIdentity") {
+        return response(
+            200,
+            format!(
+                "<GetCallerIdentityResponse xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\"><GetCallerIdentityResult>\
+                 <Arn>arn:aws:iam::{account}:user/reader</Arn><UserId>AID</UserId><Account>{account}</Account>\
+                 </GetCallerIdentityResult></GetCallerIdentityResponse>"
+            ),
+        );
+    }
+    assert!(body.contains("Action=GetAccountAuthorizationDetails"), "{body}");
+    response(200, details(spec, account))
+}
+
+/// The accounts of some specifications, and the warnings of reading them.
+pub(super) async fn model(specs: &[(&str, Value)]) -> (Model, Vec<String>) {
+    let mut aws = Aws::empty();
+    for (account, spec) in specs {
+        let (id, spec) = ((*account).to_owned(), spec.clone());
+        aws = aws.with_config(account, config(move |request| serve(&spec, &id, request)));
+    }
+    let spec = std::sync::Arc::new(TableSpec::new("aws_test", Aws::NAME, "A test.", Vec::new()));
+    let scan = AnyScan::new(&spec, ScanContext::new([]), &aws);
+    let sites = read::sites(&scan).await.expect("the accounts are known");
+    let model = read::of_sites(&scan, &sites).await.expect("the accounts are read");
+    let warnings = scan.context().query.diagnostics().warnings().iter().map(ToString::to_string).collect();
+    (model, warnings)
+}
+
+fn graph(model: &Model) -> Graph {
+    Graph::new(model, || false).expect("it is not cancelled")
+}
+
+fn only(model: &Model) -> &Account {
+    assert_eq!(model.accounts.len(), 1);
+    &model.accounts[0]
+}
+
+/// Rows of `aws_iam_escalation` of the attacker, for the expectations of a rule about the target user.
+async fn found(spec: &Value) -> Vec<(String, String, String, String)> {
+    let (model, warnings) = model(&[(ACCOUNT, spec.clone())]).await;
+    assert_eq!(warnings, Vec::<String>::new(), "{spec}");
+    let graph = graph(&model);
+    let attacker = only(&model).identities.iter().find(|identity| identity.name == "attacker").expect("an attacker");
+    let row = |found: Found<'_>| {
+        (found.rule.id.clone(), found.target_arn.clone(), found.decision.name().to_owned(), found.steps().to_string())
+    };
+    search(&model, &graph, attacker).into_iter().map(row).collect()
+}
+
+fn has(rows: &[(String, String, String, String)], rule: &str, decision: Option<&str>) -> bool {
+    rows.iter().any(|(id, _, of, _)| id == rule && decision.is_none_or(|decision| decision == of))
+}
+
+/// The resource that a statement for a step names.
+fn resource(on: &On) -> String {
+    match on {
+        On::Any(_) => "*".to_owned(),
+        On::Itself => String::new(),
+        On::Target => String::new(),
+        On::Policy => arn("policy", "deploy"),
+        On::Group => arn("group", "team"),
+        On::NewRole => arn("role", "*"),
+    }
+}
+
+fn attacker_kind(rule: &Rule) -> &'static str {
+    rule.principals.map_or("user", super::model::Kind::name)
+}
+
+fn victim_kind(rule: &Rule) -> &'static str {
+    if rule.targets == Targets::User { "user" } else { "role" }
+}
+
+/// The statements that a method needs, one per step.
+fn statements(rule: &Rule) -> Vec<Value> {
+    let statement = |step: &super::escalation::Step| {
+        let resource = match step.on {
+            On::Itself => arn(attacker_kind(rule), "attacker"),
+            On::Target => arn(victim_kind(rule), "victim"),
+            _ => resource(&step.on),
+        };
+        allow(&step.action, &resource)
+    };
+    rule.steps.iter().map(statement).collect()
+}
+
+/// An account in which a method stands, with these statements of the attacker.
+fn account(rule: &Rule, statements: &[Value]) -> Value {
+    let harmless = policy(&[allow("s3:ListAllMyBuckets", "*")]);
+    let everything = policy(&[allow("*", "*")]);
+    let mut attacker = json!({"name": "attacker", "inline": {"own": policy(statements)}});
+    let mut spec = json!({"users": [], "roles": [], "groups": [], "policies": []});
+    let as_administrator = rule.gains == super::escalation::Gains::TargetAsAdministrator;
+    let victim = if as_administrator { &harmless } else { &everything };
+    match rule.targets {
+        Targets::Itself | Targets::NewRole => {}
+        Targets::OwnPolicy => {
+            attacker["attached"] = json!([arn("policy", "deploy")]);
+            spec["policies"] = json!([{"name": "deploy", "document": harmless}]);
+        }
+        Targets::OwnGroup => {
+            attacker["groups"] = json!(["team"]);
+            spec["groups"] = json!([{"name": "team", "inline": {"h": harmless}}]);
+        }
+        Targets::OtherGroup => spec["groups"] = json!([{"name": "team", "inline": {"all": everything}}]),
+        Targets::User => spec["users"] = json!([{"name": "victim", "inline": {"v": victim}}]),
+        Targets::Role | Targets::AssumableRole | Targets::RoleAndPolicy => {
+            let assumes = rule.steps.iter().any(|step| step.action == "sts:AssumeRole");
+            let trust = match assumes {
+                true => trust("AWS", &format!("arn:aws:iam::{ACCOUNT}:root")),
+                false => trust("Service", "backup.amazonaws.com"),
+            };
+            spec["roles"] = json!([{"name": "victim", "inline": {"v": victim}, "trust": trust}]);
+            if rule.targets == Targets::RoleAndPolicy {
+                spec["roles"][0]["attached"] = json!([arn("policy", "deploy")]);
+                spec["policies"] = json!([{"name": "deploy", "document": harmless}]);
+            }
+        }
+        Targets::ServiceRole => {
+            let trust = trust("Service", &rule.services[0]);
+            spec["roles"] = json!([{"name": "victim", "inline": {"v": victim}, "trust": trust}]);
+        }
+    }
+    if rule.needs.contains(&Need::InstanceProfile) {
+        spec["roles"][0]["profile"] = json!(true);
+    }
+    if rule.needs.contains(&Need::AutoScaling) {
+        let trust = trust("Service", "autoscaling.amazonaws.com");
+        let role = json!({"name": "AWSServiceRoleForAutoScaling", "path": "/aws-service-role/autoscaling.amazonaws.com/", "trust": trust});
+        spec["roles"].as_array_mut().expect("a list").push(role);
+    }
+    if attacker_kind(rule) == "role" {
+        attacker["trust"] = trust("Service", "backup.amazonaws.com");
+        spec["roles"].as_array_mut().expect("a list").push(attacker);
+    } else {
+        spec["users"].as_array_mut().expect("a list").push(attacker);
+    }
+    spec
+}
+
+/// The attacker in a specification.
+fn attacker<'a>(spec: &'a mut Value, rule: &Rule) -> &'a mut Value {
+    let list = if attacker_kind(rule) == "role" { "roles" } else { "users" };
+    let list = spec[list].as_array_mut().expect("a list");
+    list.iter_mut().find(|of| of["name"] == "attacker").expect("an attacker")
+}
+
+#[tokio::test]
+async fn every_method_is_found_when_it_stands_and_only_then() {
+    assert!(RULES.rules.len() >= 75, "{}", RULES.rules.len());
+    let ids: BTreeSet<&str> = RULES.rules.iter().map(|rule| rule.id.as_str()).collect();
+    assert_eq!(ids.len(), RULES.rules.len(), "identifiers are unique");
+    for rule in &RULES.rules {
+        let id = rule.id.as_str();
+        let all = statements(rule);
+        let positive = account(rule, &all);
+        let rows = found(&positive).await;
+        let row = rows.iter().find(|(of, ..)| of == id);
+        let (_, target, decision, steps) = row.unwrap_or_else(|| panic!("{id} is not found in {positive}"));
+        assert_eq!(decision, "allowed", "{id}");
+        // Each step is allowed by the statement for it.
+        let steps: Vec<Value> = serde_json::from_str(steps).expect("JSON");
+        for step in &steps {
+            let expected = step["action"].as_str().expect("an action").replace(':', "");
+            assert_eq!(step["statement"], expected, "{id}: {step}");
+        }
+        // What it recommends stops it.
+        let (model, _) = model(&[(ACCOUNT, positive.clone())]).await;
+        let identity =
+            only(&model).identities.iter().find(|identity| identity.name == "attacker").expect("an attacker");
+        let graph = graph(&model);
+        let way = search(&model, &graph, identity).into_iter().find(|found| found.rule.id == id).expect("it is found");
+        let breaks = way.breaks();
+        let words: Vec<&str> = breaks.split(' ').collect();
+        let mut stopped = all.clone();
+        stopped.push(deny(words[1], words[3]));
+        assert!(!has(&found(&account(rule, &stopped)).await, id, None), "{id}: {breaks}");
+
+        for (position, step) in rule.steps.iter().enumerate() {
+            let action = step.action.as_str();
+            let without: Vec<Value> =
+                all.iter().enumerate().filter(|(other, _)| *other != position).map(|(_, of)| of.clone()).collect();
+            assert!(!has(&found(&account(rule, &without)).await, id, None), "{id} without {action}");
+
+            let mut denied = all.clone();
+            denied.push(deny(action, "*"));
+            assert!(!has(&found(&account(rule, &denied)).await, id, None), "{id} with {action} denied");
+
+            let mut bounded = positive.clone();
+            let limit = policy(&[json!({"Effect": "Allow", "NotAction": action, "Resource": "*"})]);
+            bounded["policies"].as_array_mut().expect("a list").push(json!({"name": "limit", "document": limit}));
+            attacker(&mut bounded, rule)["boundary"] = json!(arn("policy", "limit"));
+            assert!(!has(&found(&bounded).await, id, None), "{id} with {action} bounded");
+
+            let mut controlled = positive.clone();
+            let everything = policy(&[allow("*", "*")]);
+            controlled["scps"] = json!([[everything], [everything, policy(&[deny(action, "*")])]]);
+            assert!(!has(&found(&controlled).await, id, None), "{id} with {action} denied by a service control policy");
+
+            let mut conditional = all.clone();
+            conditional[position]["Condition"] = json!({"StringEquals": {"aws:PrincipalAccount": "999999999999"}});
+            assert!(!has(&found(&account(rule, &conditional)).await, id, None), "{id} with {action} conditioned away");
+            conditional[position]["Condition"] = json!({"Bool": {"aws:MultiFactorAuthPresent": "true"}});
+            let rows = found(&account(rule, &conditional)).await;
+            assert!(has(&rows, id, Some("depends")), "{id} with {action} if multi-factor: {rows:?}");
+
+            // On something else.
+            if matches!(step.on, On::Target | On::Itself | On::Policy | On::Group) {
+                let mut elsewhere = all.clone();
+                let kind = if step.on == On::Policy { "policy" } else { "role" };
+                elsewhere[position]["Resource"] = json!(arn(kind, "another"));
+                assert!(!has(&found(&account(rule, &elsewhere)).await, id, None), "{id} with {action} elsewhere");
+            }
+        }
+        assert!(!target.is_empty());
+
+        // An administrator has everything already.
+        let mut administrator = all.clone();
+        administrator.push(allow("*", "*"));
+        assert!(found(&account(rule, &administrator)).await.is_empty(), "{id} of an administrator");
+
+        if rule.targets == Targets::ServiceRole {
+            let mut other = positive.clone();
+            other["roles"][0]["trust"] = trust("Service", "backup.amazonaws.com");
+            assert!(!has(&found(&other).await, id, None), "{id} with a role that does not trust the service");
+            let mut less = positive.clone();
+            less["roles"][0]["inline"] = json!({"logs": policy(&[allow("logs:PutLogEvents", "*")])});
+            // The SSM agent needs permissions of the role.
+            assert!(!has(&found(&less).await, id, None), "{id} with a role without permissions");
+        }
+        if let Some(position) = rule.steps.iter().position(|step| step.action == "iam:PassRole") {
+            let mut conditional = all.clone();
+            for (service, expected) in [("backup.amazonaws.com", None), (rule.services[0].as_str(), Some("allowed"))] {
+                conditional[position]["Condition"] = json!({"StringEquals": {"iam:PassedToService": service}});
+                let rows = found(&account(rule, &conditional)).await;
+                assert_eq!(has(&rows, id, expected), expected.is_some(), "{id} passed to {service}");
+            }
+        }
+        if rule.needs.contains(&Need::InstanceProfile) || rule.needs.contains(&Need::NoInstanceProfile) {
+            let mut other = positive.clone();
+            other["roles"][0]["profile"] = json!(rule.needs.contains(&Need::NoInstanceProfile));
+            assert!(!has(&found(&other).await, id, None), "{id} without what it needs");
+        }
+    }
+}
+
+/// A random number generator that always gives the same numbers.
+struct Dice(u64);
+
+impl Dice {
+    fn below(&mut self, limit: usize) -> usize {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        usize::try_from(self.0 >> 33).expect("31 bits") % limit
+    }
+}
+
+#[tokio::test]
+async fn a_deny_never_adds_a_permission_or_an_escalation() {
+    let mut dice = Dice(7);
+    let actions =
+        ["*", "iam:*", "iam:PassRole", "iam:*User*", "s3:*", "s3:Get*", "lambda:*", "sts:AssumeRole", "ec2:*"];
+    let resources = [
+        "*".to_owned(),
+        arn("user", "victim"),
+        arn("role", "*"),
+        "arn:aws:s3:::b/*".to_owned(),
+        format!("arn:aws:lambda:*:{ACCOUNT}:function:*"),
+    ];
+    let some = |dice: &mut Dice, effect: &str| {
+        let mut statement = json!({"Effect": effect, "Resource": resources[dice.below(resources.len())]});
+        let action = if dice.below(8) == 0 { "NotAction" } else { "Action" };
+        statement[action] = json!([actions[dice.below(actions.len())], actions[dice.below(actions.len())]]);
+        if dice.below(5) == 0 {
+            statement["Condition"] = json!({"Bool": {"aws:MultiFactorAuthPresent": "true"}});
+        }
+        statement
+    };
+    let mut rows = 0;
+    for _ in 0..60 {
+        let (own, bound) = (some(&mut dice, "Allow"), some(&mut dice, "Allow"));
+        let others = [some(&mut dice, "Allow"), some(&mut dice, "Allow"), some(&mut dice, "Allow")];
+        let is_bounded = dice.below(3) == 0;
+        let account = |denies: &[Value], victim: &[Value]| {
+            let mut statements = vec![own.clone(), others[0].clone()];
+            statements.extend_from_slice(denies);
+            let mut of_victim = vec![others[1].clone(), others[2].clone()];
+            of_victim.extend_from_slice(victim);
+            let mut user = json!({"name": "attacker", "inline": {"own": policy(&statements)}});
+            if is_bounded {
+                user["boundary"] = json!(arn("policy", "limit"));
+            }
+            json!({
+                "users": [user, {"name": "victim", "inline": {"v": policy(&of_victim)}}],
+                "roles": [{"name": "victim", "inline": {"v": policy(&of_victim)}, "profile": true, "trust": policy(&[
+                    json!({"Effect": "Allow", "Principal": {"Service": ["lambda.amazonaws.com", "ec2.amazonaws.com"]}, "Action": "sts:AssumeRole"}),
+                    json!({"Effect": "Allow", "Principal": {"AWS": format!("arn:aws:iam::{ACCOUNT}:root")}, "Action": "sts:AssumeRole"}),
+                ])}],
+                "policies": [{"name": "limit", "document": policy(&[bound.clone()])}],
+            })
+        };
+        let deny = some(&mut dice, "Deny");
+        let sets = async |spec: Value| {
+            let (model, _) = model(&[(ACCOUNT, spec)]).await;
+            let graph = graph(&model);
+            let mut access = BTreeSet::new();
+            let mut ways = BTreeSet::new();
+            for identity in model.identities() {
+                for effective in identity.effective() {
+                    access.insert((
+                        identity.arn.clone(),
+                        effective.grant.action.clone(),
+                        effective.grant.resource.clone(),
+                    ));
+                }
+                for found in search(&model, &graph, identity) {
+                    ways.insert((identity.arn.clone(), found.rule.id.clone(), found.target_arn.clone()));
+                }
+            }
+            (access, ways)
+        };
+        let (access, ways) = sets(account(&[], &[])).await;
+        rows += access.len() + ways.len();
+        for (own, victim) in [(vec![deny.clone()], vec![]), (vec![], vec![deny.clone()])] {
+            let (access_with, ways_with) = sets(account(&own, &victim)).await;
+            assert!(access_with.is_subset(&access), "{deny} in {}", account(&own, &victim));
+            assert!(ways_with.is_subset(&ways), "{deny} in {}", account(&own, &victim));
+        }
+    }
+    assert!(rows > 500, "{rows}");
+}
+
+#[tokio::test]
+async fn permissions_are_cut_to_boundary_and_control_policies() {
+    let limit = policy(&[allow("s3:*", "arn:aws:s3:::b/*"), allow("ec2:Describe*", "*"), allow("iam:*", "*")]);
+    let own = policy(&[
+        json!({"Sid": "Read", "Effect": "Allow", "Action": ["s3:Get*", "ec2:*"], "Resource": "*"}),
+        json!({"Effect": "Allow", "NotAction": "s3:*", "Resource": "arn:aws:iam::111122223333:user/${aws:username}"}),
+        deny("iam:Delete*", "*"),
+        allow("iam:DeleteUser", "*"),
+    ]);
+    let everything = policy(&[allow("*", "*")]);
+    let spec = json!({
+        "users": [{"name": "bob", "inline": {"own": own}, "boundary": arn("policy", "limit")}],
+        "policies": [{"name": "limit", "document": limit}],
+        "scps": [[everything], [policy(&[json!({"Effect": "Allow", "NotAction": "organizations:*", "Resource": "*"})])]],
+    });
+    let (model, warnings) = model(&[(ACCOUNT, spec)]).await;
+    assert_eq!(warnings, Vec::<String>::new());
+    let bob = model.identity(&arn("user", "bob")).expect("a user");
+    let mut rows: Vec<String> = bob
+        .effective()
+        .iter()
+        .map(|of| format!("{} {} {}", of.grant.action, of.grant.resource, of.decided.decision.name()))
+        .collect();
+    rows.sort();
+    assert_eq!(
+        rows,
+        [
+            "ec2:describe* * allowed",
+            "ec2:describe* arn:aws:iam::111122223333:user/bob allowed",
+            "iam:* arn:aws:iam::111122223333:user/bob allowed",
+            "s3:get* arn:aws:s3:::b/* allowed",
+        ]
+    );
+}
+
+#[tokio::test]
+async fn roles_are_reached_through_others_and_by_everybody_that_they_trust() {
+    let other = "444455556666";
+    let allow_assume = policy(&[allow("sts:AssumeRole", "*")]);
+    let root = |account: &str| format!("arn:aws:iam::{account}:root");
+    let trusts = |name: String| trust("AWS", &name);
+    let oidc = format!("arn:aws:iam::{ACCOUNT}:oidc-provider/oidc.eks.eu-west-1.amazonaws.com/id/E");
+    let web = policy(&[json!({
+        "Effect": "Allow", "Principal": {"Federated": oidc}, "Action": "sts:AssumeRoleWithWebIdentity",
+        "Condition": {"StringEquals": {
+            "oidc.eks.eu-west-1.amazonaws.com/id/E:sub": ["system:serviceaccount:shop:web", "system:serviceaccount:shop:api"],
+            "oidc.eks.eu-west-1.amazonaws.com/id/E:aud": "sts.amazonaws.com",
+        }},
+    })]);
+    let external = policy(&[json!({
+        "Effect": "Allow", "Principal": {"AWS": root("777788889999")}, "Action": "sts:AssumeRole",
+        "Condition": {"StringEquals": {"sts:ExternalId": "x"}},
+    })]);
+    let here = json!({
+        "users": [
+            {"name": "alice", "inline": {"a": allow_assume}},
+            {"name": "bob", "inline": {"a": policy(&[allow("s3:*", "*")])}},
+            {"name": "carol", "inline": {"a": allow_assume}, "tags": {"team": "ops"}},
+        ],
+        "roles": [
+            {"name": "one", "inline": {"a": allow_assume}, "trust": trusts(root(ACCOUNT))},
+            // The user is named, so its own policies need not allow it.
+            {"name": "two", "inline": {"a": allow_assume}, "trust": policy(&[
+                json!({"Effect": "Allow", "Principal": {"AWS": [arn("role", "one"), arn("user", "bob")]}, "Action": "sts:AssumeRole"}),
+            ])},
+            // A cycle.
+            {"name": "three", "inline": {"a": allow_assume}, "trust": trusts(arn("role", "two"))},
+            {"name": "web", "inline": {"a": allow_assume}, "trust": web},
+            {"name": "job", "trust": trust("Service", "lambda.amazonaws.com")},
+            {"name": "open", "trust": external},
+            {"name": "ops", "trust": policy(&[json!({
+                "Effect": "Allow", "Principal": {"AWS": "*"}, "Action": "sts:AssumeRole",
+                "Condition": {"StringEquals": {"aws:PrincipalTag/team": "ops"}},
+            })])},
+        ],
+    });
+    let there = json!({"roles": [{"name": "far", "trust": trusts(root(ACCOUNT))}]});
+    let (model, warnings) = model(&[(ACCOUNT, here), (other, there)]).await;
+    assert_eq!(warnings, Vec::<String>::new());
+    let graph = graph(&model);
+    let short = |name: &str| name.rsplit(['/', ':']).next().expect("a name").to_owned();
+    let mut rows = Vec::new();
+    for (number, from) in graph.origins.iter().enumerate() {
+        for reached in graph.reached(number) {
+            let chain: Vec<String> = reached.chain.iter().map(|node| short(&graph.origins[*node].name)).collect();
+            let subject = from.subject.as_deref().map(|subject| format!(" {}", short(subject))).unwrap_or_default();
+            rows.push(format!("{}{subject}: {} {}", from.kind, chain.join(">"), reached.decision.name()));
+        }
+    }
+    rows.sort();
+    let expected = [
+        "account: root>open depends",
+        "anyone: *>ops depends",
+        "role: one>far allowed",
+        "role: one>two allowed",
+        "role: one>two>three allowed",
+        "role: three>far allowed",
+        "role: three>one allowed",
+        "role: three>one>two allowed",
+        "role: two>far allowed",
+        "role: two>one allowed",
+        "role: two>three allowed",
+        "role: web>far allowed",
+        "role: web>one allowed",
+        "role: web>one>two allowed",
+        "role: web>one>two>three allowed",
+        "service: lambda.amazonaws.com>job allowed",
+        "user: alice>far allowed",
+        "user: alice>one allowed",
+        "user: alice>one>two allowed",
+        "user: alice>one>two>three allowed",
+        "user: bob>two allowed",
+        "user: bob>two>far allowed",
+        "user: bob>two>one allowed",
+        "user: bob>two>three allowed",
+        "user: carol>far allowed",
+        "user: carol>one allowed",
+        "user: carol>one>two allowed",
+        "user: carol>one>two>three allowed",
+        "user: carol>ops allowed",
+    ];
+    let (of_web, others): (Vec<String>, Vec<String>) =
+        rows.into_iter().partition(|row| row.starts_with("web identity"));
+    assert_eq!(others, expected);
+    // Both service accounts become the role, and through it others.
+    assert_eq!(of_web.len(), 10, "{of_web:?}");
+    assert!(of_web.contains(&"web identity web: E>web allowed".to_owned()), "{of_web:?}");
+    assert!(of_web.contains(&"web identity api: E>web>one>two>three allowed".to_owned()), "{of_web:?}");
+}
+
+#[tokio::test]
+async fn a_boundary_limits_what_writing_policies_gains() {
+    // The boundary allows no more than the user has.
+    let statements = [allow("iam:PutUserPolicy", &arn("user", "attacker")), allow("s3:GetObject", "*")];
+    let limit = |action: &str| policy(&[allow("iam:PutUserPolicy", &arn("user", "attacker")), allow(action, "*")]);
+    for (action, is_found) in [("s3:GetObject", false), ("s3:*", true)] {
+        let spec = json!({
+            "users": [{"name": "attacker", "inline": {"own": policy(&statements)}, "boundary": arn("policy", "limit")}],
+            "policies": [{"name": "limit", "document": limit(action)}],
+        });
+        assert_eq!(has(&found(&spec).await, "iam-007", Some("allowed")), is_found, "{action}");
+    }
+    // Policies may be attached only with a boundary, or only some of them.
+    for condition in [
+        json!({"StringEquals": {"iam:PermissionsBoundary": arn("policy", "limit")}}),
+        json!({"ArnEquals": {"iam:PolicyARN": "arn:aws:iam::aws:policy/ReadOnlyAccess"}}),
+    ] {
+        let mut statement = allow("iam:AttachUserPolicy", "*");
+        statement["Condition"] = condition;
+        let spec = json!({"users": [{"name": "attacker", "inline": {"own": policy(&[statement])}}]});
+        assert!(found(&spec).await.is_empty());
+    }
+}
+
+#[tokio::test]
+async fn what_is_created_is_what_is_used() {
+    let function = |name: &str| format!("arn:aws:lambda:*:{ACCOUNT}:function:{name}");
+    let rule = RULES.rules.iter().find(|rule| rule.id == "lambda-001").expect("a rule");
+    for (invoked, is_found) in [("dev-*", true), ("dev-a", true), ("*", true), ("prod-*", false)] {
+        let statements = [
+            allow("iam:PassRole", &arn("role", "victim")),
+            allow("lambda:CreateFunction", &function("dev-*")),
+            allow("lambda:InvokeFunction", &function(invoked)),
+        ];
+        let rows = found(&account(rule, &statements)).await;
+        assert_eq!(has(&rows, "lambda-001", Some("allowed")), is_found, "{invoked}: {rows:?}");
+    }
+}
+
+#[tokio::test]
+async fn what_cannot_be_read_is_reported_and_not_guessed() {
+    let everything = policy(&[allow("*", "*")]);
+    let attached = "arn:aws:iam::aws:policy/Unlisted";
+    let broken = json!({"Version": "2012-10-17", "Statement": [{"Effect": "Perhaps", "Action": "*", "Resource": "*"}]});
+    let spec = json!({
+        "users": [
+            {"name": "a", "inline": {"bad": broken, "all": everything}},
+            {"name": "b", "inline": {"all": everything}, "attached": [attached]},
+            {"name": "c", "inline": {"all": everything}},
+        ],
+        "scps": [[everything], [everything]],
+        "refused": "ListParents",
+    });
+    let (model, mut warnings) = model(&[(ACCOUNT, spec)]).await;
+    warnings.sort();
+    assert_eq!(warnings.len(), 3, "{warnings:?}");
+    assert!(warnings.iter().any(|text| text.contains("inline policy bad") && text.contains("Perhaps")), "{warnings:?}");
+    assert!(warnings.iter().any(|text| text.contains(attached) && text.contains("does not contain")), "{warnings:?}");
+    assert!(
+        warnings.iter().any(|text| text.contains("organizations:ListParents")
+            && text.contains("without service and resource control policies")),
+        "{warnings:?}"
+    );
+    let decided = |name: &str| {
+        let user = model.identity(&arn("user", name)).expect("a user");
+        let target = only(&model).target(None);
+        let decided = user.decide(&target, "s3:GetObject", "arn:aws:s3:::b/k", None, &user.context);
+        decided.expect("a request").map(|decided| decided.decision.name())
+    };
+    assert_eq!([decided("a"), decided("b"), decided("c")], [None, None, Some("allowed")]);
+    assert!(model.identity(&arn("user", "a")).expect("a user").effective().is_empty());
+}
+
+#[tokio::test]
+async fn known_keys_are_not_missing() {
+    let on = |condition: Value| {
+        let mut statement = allow("s3:GetObject", "*");
+        statement["Condition"] = condition;
+        policy(&[statement])
+    };
+    for (condition, expected) in [
+        (json!({"StringEquals": {"aws:PrincipalTag/team": "ops"}}), "allowed"),
+        (json!({"StringEquals": {"aws:PrincipalTag/team": "dev"}}), "implicitly denied"),
+        // A user has the tags that it has.
+        (json!({"StringEquals": {"aws:PrincipalTag/site": "x"}}), "implicitly denied"),
+        (json!({"StringEquals": {"aws:username": "bob"}}), "allowed"),
+        (json!({"StringLike": {"aws:userid": "AID*"}}), "allowed"),
+        (json!({"StringEquals": {"aws:PrincipalOrgID": "o-1"}}), "implicitly denied"),
+        (json!({"Bool": {"aws:SecureTransport": "true"}}), "depends"),
+    ] {
+        let spec = json!({"users": [{"name": "bob", "tags": {"team": "ops"}, "inline": {"p": on(condition.clone())}}]});
+        let (model, _) = model(&[(ACCOUNT, spec)]).await;
+        let bob = model.identity(&arn("user", "bob")).expect("a user");
+        let decided = bob.decide(&only(&model).target(None), "s3:GetObject", "arn:aws:s3:::b/k", None, &bob.context);
+        assert_eq!(decided.expect("a request").map(|decided| decided.decision.name()), Some(expected), "{condition}");
+    }
+}
