@@ -27,7 +27,7 @@ use tokio::runtime::Handle;
 use super::columns::{ROW_ID, VALID_FROM, VALID_TO};
 use super::file::{DataFile, Encoder, Layout, Role};
 use super::log::{Action, Add, Log, Remove, State, milliseconds};
-use super::read::{self, Ends, Wanted};
+use super::read::{self, Ends, Wanted, rows_of};
 use super::write::blocking;
 use super::{End, Read, Span, Writer};
 use crate::input::Input;
@@ -475,6 +475,8 @@ struct Source<'a> {
     metadata: ArrowReaderMetadata,
     groups: VecDeque<usize>,
     reader: Option<ParquetRecordBatchReader>,
+    /// Rows of the row group that were not read.
+    left: usize,
     /// The order of the rows of the batch, the batch's position among those that are held, and the next row.
     rows: Option<Rows>,
     batch: usize,
@@ -508,6 +510,7 @@ impl<'a> Source<'a> {
             metadata,
             groups,
             reader,
+            left: 0,
             rows,
             batch: 0,
             position: 0,
@@ -539,7 +542,13 @@ impl<'a> Source<'a> {
     fn next(&mut self) -> Result<Option<(RecordBatch, Rows)>, String> {
         loop {
             if let Some(batch) = self.reader.as_mut().and_then(Iterator::next) {
-                let batch = self.aligned(&batch.map_err(|error| error.to_string())?)?;
+                let batch = batch.map_err(|error| error.to_string())?;
+                self.left = self.left.saturating_sub(batch.num_rows());
+                if self.left == 0 {
+                    // Its buffers are larger than a small file.
+                    self.reader = None;
+                }
+                let batch = self.aligned(&batch)?;
                 let rows = self.converter.convert_columns(&self.layout.order_of(&batch));
                 return Ok(Some((batch, rows.map_err(|error| error.to_string())?)));
             }
@@ -547,7 +556,9 @@ impl<'a> Source<'a> {
             let ranges = read::ranges(self.metadata.metadata(), group, &ProjectionMask::all(), None);
             self.input.read_ahead(&ranges).map_err(|error| error.to_string())?;
             let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(self.input.clone(), self.metadata.clone());
-            let reader = builder.with_row_groups(vec![group]).with_batch_size(BATCH).build();
+            self.left = rows_of(self.metadata.metadata(), group);
+            let batch = BATCH.min(self.left.max(1));
+            let reader = builder.with_row_groups(vec![group]).with_batch_size(batch).build();
             self.reader = Some(reader.map_err(|error| error.to_string())?);
         }
     }

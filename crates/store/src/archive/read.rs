@@ -433,9 +433,10 @@ impl Scan {
         let mask = ProjectionMask::roots(metadata.parquet_schema(), positions);
         let ranges = ranges(metadata.metadata(), group, &mask, rows.as_ref());
         input.read_ahead(&ranges).map_err(|error| self.trouble(input, file, &error))?;
+        // A reader allocates for a batch of this size, however small the file is.
+        let batch = self.read.batch_size.min(rows_of(metadata.metadata(), group).max(1));
         let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(input.clone(), metadata.clone());
-        let mut builder =
-            builder.with_row_groups(vec![group]).with_projection(mask).with_batch_size(self.read.batch_size);
+        let mut builder = builder.with_row_groups(vec![group]).with_projection(mask).with_batch_size(batch);
         if let Some(rows) = rows {
             builder = builder.with_row_selection(rows);
         }
@@ -546,6 +547,11 @@ pub(super) fn store_failure(log: &Log, file: &DataFile, input: &Input, runtime: 
         Err(object_store::Error::NotFound { .. }) => None,
         _ => Some(log.place.failed(&path, source)),
     }
+}
+
+/// The rows of a row group.
+pub(super) fn rows_of(metadata: &ParquetMetaData, group: usize) -> usize {
+    usize::try_from(metadata.row_group(group).num_rows()).unwrap_or(0)
 }
 
 /// The row groups of versions, or those of ends, which are last.

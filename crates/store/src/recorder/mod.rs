@@ -159,9 +159,12 @@ impl Recorder {
         self.progress.clone()
     }
 
-    /// Reads each table once.
+    /// Reads each table once. All readings have the time of the start.
     pub async fn once(&mut self, mut told: impl FnMut(&TableReading)) -> Result<()> {
+        let now = self.common.clock.now();
         for unit in &mut self.units {
+            // A query as of this time has all tables.
+            unit.capture = Some(now);
             if unit.plan.how != How::Event {
                 unit.plan.how = How::Capture;
             }

@@ -268,7 +268,7 @@ async fn told(seed: u64) -> Told {
 
 fn seeds() -> std::ops::Range<u64> {
     let seeds = std::env::var("INDAGO_SEEDS").ok().and_then(|seeds| seeds.parse().ok());
-    0..seeds.unwrap_or(8)
+    0..seeds.unwrap_or(4)
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -110,6 +110,8 @@ pub(super) struct Unit {
     is_first: bool,
     is_failing: bool,
     maintained: Instant,
+    /// The time of the next reading, if it is a capture of several tables.
+    pub(super) capture: Option<Now>,
 }
 
 /// A row in the schema of readings: version columns before the recorded ones.
@@ -155,6 +157,7 @@ impl Unit {
             is_first: true,
             is_failing: false,
             maintained: Instant::now(),
+            capture: None,
             plan,
         }
     }
@@ -212,13 +215,11 @@ impl Unit {
         Ok((recorded, over))
     }
 
-    /// The time of a reading. Captured rows have theirs.
+    /// The time of a reading. Captured rows have theirs, and the tables of a capture have one.
     fn now(&self, common: &Common) -> Now {
         let captured_at = self.plan.table.spec().captured_at.as_deref().and_then(captured_moment);
-        match captured_at {
-            Some(micros) => Now { wall: Timestamp(micros), running: None },
-            None => common.clock.now(),
-        }
+        let captured_at = captured_at.map(|micros| Now { wall: Timestamp(micros), running: None });
+        captured_at.or(self.capture).unwrap_or_else(|| common.clock.now())
     }
 
     /// Why there was no reading for longer than planned.
