@@ -321,7 +321,10 @@ fn lists_of_the_shell_are_text_in_a_pipe() {
 fn the_report_of_a_capture_is_for_programs_too() {
     let folder = tempfile::tempdir().expect("a folder");
     let out = folder.path().join("captured");
-    let ran = run(&["capture", "--out", out.to_str().expect("UTF-8"), "time", "--csv"]).expect(0);
+    let out = out.to_str().expect("UTF-8");
+    let ran = run(&["capture", "--out", out, "time", "--csv"]).expect(0);
+    assert!(ran.out.starts_with("table,rows,added,modified,ended,time_ms,warnings\ntime,1,1,0,0,"), "{}", ran.out);
+    let ran = run(&["capture", "--parquet", "--out", &format!("{out}-files"), "time", "--csv"]).expect(0);
     assert!(ran.out.starts_with("table,rows,bytes,time_ms,warnings,file\ntime,1,"), "{}", ran.out);
 }
 
@@ -521,14 +524,55 @@ fn captured_tables_answer_the_same_queries() {
     let folder = tempfile::tempdir().expect("a folder");
     let store = folder.path().join("store");
     let store = store.to_str().expect("UTF-8");
-    let captured = run(&["capture", "--out", store, "users", "uptime"]).expect(0).json();
-    assert_eq!((&captured[0]["table"], &captured[1]["table"]), (&"users".into(), &"uptime".into()));
     let sql = "SELECT uid, username FROM users ORDER BY uid, username";
-    assert_eq!(run(&["query", "--store", store, sql]).expect(0).out, run(&["query", sql]).expect(0).out);
-    run(&["capture", "--out", store, "nothing"]).expect(2);
-    let second = run(&["capture", "--out", store, "file"]).expect(1);
-    assert!(second.err.contains("already has tables"), "{}", second.err);
-    run(&["capture", "--out", &format!("{store}-2"), "file"]).expect(0);
+    let live = run(&["query", sql]).expect(0).out;
+    for kind in [&[][..], &["--parquet"]] {
+        let store = format!("{store}{}", kind.len());
+        let capture = |out: &str, tables: &[&str]| run(&[&["capture", "--out", out], kind, tables].concat());
+        let captured = capture(&store, &["users", "uptime"]).expect(0).json();
+        assert_eq!((&captured[0]["table"], &captured[1]["table"]), (&"users".into(), &"uptime".into()));
+        assert_eq!(run(&["query", "--store", &store, "--strict", sql]).expect(0).out, live);
+        let unknown = capture(&format!("{store}-2"), &["nothing"]).expect(2);
+        assert!(unknown.err.contains("no table `nothing` to capture"), "{}", unknown.err);
+        assert!(capture(&format!("{store}-2"), &["yara"]).expect(2).err.contains("needs constraints"));
+        capture(&format!("{store}-2"), &["file"]).expect(0);
+        let times = run(&["query", "--store", &store, "SELECT DISTINCT captured_at FROM users"]).expect(0).json();
+        assert!(times[0]["captured_at"].as_str().is_some_and(|time| time.starts_with("20")), "{times}");
+        assert!(
+            run(&["query", "--store", &store, "SELECT * FROM users LIMIT 1"]).expect(0).json()[0]["captured_at"]
+                .is_null()
+        );
+        let differs = run(&["diff", &store, "now", "--table", "users"]).expect(0);
+        assert_eq!(differs.out.trim(), "[]", "{}", differs.err);
+        // A keyed table has the keys that other tables mention, and needs none.
+        let files = run(&["query", "--store", &format!("{store}-2"), "SELECT count(*) AS n FROM file"]).expect(0);
+        assert!(files.json()[0]["n"].as_i64().is_some_and(|rows| rows > 0) && !files.err.is_empty(), "{}", files.err);
+        let other = "SELECT size FROM file WHERE path = '/etc/no such file'";
+        let other = run(&["query", "--store", &format!("{store}-2"), "--strict", other]).expect(3);
+        assert!(other.err.contains("/etc/no such file"), "{}", other.err);
+    }
+    // Another capture is another reading, except into a directory of files.
+    let again = run(&["capture", "--out", &format!("{store}0"), "users"]).expect(0).json();
+    assert_eq!((&again[0]["added"], &again[0]["ended"]), (&0.into(), &0.into()), "{again}");
+    let readings = "SELECT count(*) AS n FROM coverage WHERE table_name = 'users'";
+    assert_eq!(run(&["query", "--store", &format!("{store}0"), readings]).expect(0).json()[0]["n"], 2);
+    for kind in [&[][..], &["--parquet"]] {
+        let refused = run(&[&["capture", "--out", &format!("{store}1"), "time"], kind].concat()).expect(1);
+        assert!(refused.err.contains("use another directory"), "{}", refused.err);
+    }
+    let refused = run(&["capture", "--out", &format!("{store}0"), "--parquet", "time"]).expect(2);
+    assert!(refused.err.contains("leave it out"), "{}", refused.err);
+    // Files become recorded tables, with the time that they have.
+    let recorded = folder.path().join("recorded");
+    let recorded = recorded.to_str().expect("UTF-8");
+    let files = format!("{store}1");
+    run(&["capture", "--store", &files, "--out", recorded]).expect(0);
+    let time = "SELECT DISTINCT captured_at FROM users";
+    let time = |store: &str| run(&["query", "--store", store, time]).expect(0).out;
+    assert_eq!(time(recorded), time(&files));
+    assert_eq!(run(&["query", "--store", recorded, sql]).expect(0).out, live);
+    let copy = run(&["capture", "--store", recorded, "--out", &format!("{recorded}-2")]).expect(2);
+    assert!(copy.err.contains("copy the directory"), "{}", copy.err);
 }
 
 /// A file is read as a table only if it has all of the table's rows. Its metadata names the query that it has the rows

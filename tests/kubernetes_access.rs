@@ -708,3 +708,89 @@ async fn calls_work_everywhere(engine: &Engine) {
     let calls = one("SELECT sum(calls) FROM engine_scans WHERE table_name IN ('kubernetes_access', 'kubernetes_who_can', 'kubernetes_can_i')").await;
     assert_eq!(calls, [["4"]]);
 }
+
+const PAST: &str = r#"
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRole
+metadata: {name: past-reader}
+rules:
+- {apiGroups: [""], resources: [pods, pods/log], verbs: [get, list]}
+- {apiGroups: [apps], resources: [deployments], resourceNames: [web], verbs: ["*"]}
+- {nonResourceURLs: [/metrics], verbs: [get]}
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: Role
+metadata: {name: past-secrets, namespace: default}
+rules:
+- {apiGroups: [""], resources: [secrets], verbs: [get]}
+- {apiGroups: [""], resources: [secrets], verbs: [get]}
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRoleBinding
+metadata: {name: past-reader}
+roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: past-reader}
+subjects:
+- {kind: User, name: eve, apiGroup: rbac.authorization.k8s.io}
+- {kind: ServiceAccount, name: bot, namespace: default}
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: RoleBinding
+metadata: {name: past-secrets, namespace: default}
+roleRef: {apiGroup: rbac.authorization.k8s.io, kind: Role, name: past-secrets}
+subjects:
+- {kind: ServiceAccount, name: bot}
+"#;
+
+/// Effective access as of a past time is that of the roles and bindings which were recorded, and the cluster is not called.
+#[test]
+fn access_of_the_past_is_computed_from_what_was_recorded() {
+    let api = KubeApi::start().expect("an API server");
+    api.apply(PAST).expect("applied");
+    let folder = tempfile::tempdir().expect("a directory");
+    let config = folder.path().join("indago.toml");
+    let text = format!(
+        "[host]\nenabled = false\n[containers]\nenabled = false\n[aws]\nenabled = false\n[git]\nenabled = false\n\
+         [kubernetes]\nkubeconfig = {:?}\n[record]\ndir = \"recorded\"\nwriter = \"here\"\n\
+         [recording.access]\ntables = [\"kubernetes_*role*\", \"kubernetes_api_resources\"]\n",
+        api.kubeconfig("admin")
+    );
+    std::fs::write(&config, text).expect("written");
+    let run = |arguments: &[&str]| {
+        let output = crate::cli::indago().arg("--config").arg(&config).args(arguments).output().expect("indago runs");
+        crate::cli::ran(output)
+    };
+    run(&["record", "--once", "--json"]).expect(0);
+    let newest = "SELECT max(end_time) AS t FROM coverage WHERE table_name = 'kubernetes_api_resources'";
+    let time = run(&["query", newest]).expect(0).json()[0]["t"].as_str().expect("a time").to_owned();
+    let access = "SELECT cluster, subject_kind, subject_name, namespace, verb, api_group, resource, subresource, resource_name, \
+                  non_resource_url, binding_name, role_name FROM kubernetes_access \
+                  WHERE binding_name LIKE 'past-%' ORDER BY 2, 3, 5, 6, 7, 8, 9, 10, 11";
+    let expanded = access.replace("kubernetes_access ", "kubernetes_access_expanded ");
+    let who = "SELECT subject, binding_name FROM kubernetes_who_can \
+               WHERE verb = 'get' AND resource = 'secrets' AND namespace = 'default' ORDER BY 1, 2";
+    let can = "SELECT kubernetes_can_i('system:serviceaccount:default:bot', 'get', 'secrets', 'default') AS secrets, \
+               kubernetes_can_i('user:eve', 'list', 'po', 'default') AS pods, \
+               kubernetes_can_i('user:eve', 'get', 'secrets', 'default') AS no, \
+               kubernetes_can_request('user:eve', 'delete', 'deployments.apps', 'default', 'web') AS web";
+    let queries = [access, &expanded, who, can];
+    let live: Vec<Value> = queries.iter().map(|sql| run(&["query", "--strict", sql]).expect(0).json()).collect();
+    assert!(live[0].as_array().is_some_and(|rows| rows.len() > 10), "{}", live[0]);
+    assert_eq!(live[3], json!([{"secrets": true, "pods": true, "no": false, "web": true}]));
+    // The intruder's rights are taken away, and then there is no cluster.
+    api.kubectl(&["delete", "clusterrolebinding", "past-reader"]).expect("deleted");
+    api.kubectl(&["delete", "role", "past-secrets", "--namespace", "default"]).expect("deleted");
+    let now = run(&["query", can]).expect(0).json();
+    assert_eq!(now, json!([{"secrets": false, "pods": false, "no": false, "web": false}]));
+    drop(api);
+    for (sql, expected) in queries.iter().zip(&live) {
+        let past = run(&["query", "--strict", "--as-of", &time, sql]).expect(0);
+        assert_eq!(past.json(), *expected, "{sql}: {}", past.err);
+    }
+    let of_table =
+        access.replace("FROM kubernetes_access", &format!("FROM kubernetes_access FOR SYSTEM_TIME AS OF '{time}'"));
+    assert_eq!(run(&["query", &of_table]).expect(0).json(), live[0]);
+    // Before the first reading, nothing is known: a right that was not recorded is not denied.
+    let before = run(&["query", "--as-of", "2020-01-01", can]).expect(0);
+    assert_eq!(before.json(), json!([{"secrets": null, "pods": null, "no": null, "web": null}]), "{}", before.err);
+    assert!(before.err.contains("the first complete reading is at"), "{}", before.err);
+}

@@ -409,3 +409,75 @@ fn the_daemon_records_and_its_metrics_count() {
     assert!(status.contains("recording 1 tables into ") && !status.contains("\"severity\":2"), "{status}");
     assert_eq!(counts(&host.once()["users"]), [2, 0, 0, 0]);
 }
+
+/// Resident memory of a process, in kilobytes.
+fn resident(child: &Child) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{}/status", child.id())).expect("it runs");
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("a size");
+    line.split_whitespace().next().and_then(|size| size.parse().ok()).expect("a number")
+}
+
+/// Queries of the past and of changes while the tables are recorded, compacted and removed. `INDAGO_SOAK` sets the
+/// seconds: a minute here, and hours now and then.
+#[test]
+fn reading_while_recording_needs_no_more_memory_with_time() {
+    use std::io::Write as _;
+    let seconds = std::env::var("INDAGO_SOAK").ok().and_then(|seconds| seconds.parse().ok()).unwrap_or(45_u64);
+    let host = Host::new(
+        "compact = \"2s\"\nretain = \"1m\"\nretain_size = \"4MB\"\n\
+         [recording.users]\ntables = [\"users\", \"user_groups\"]\nevery = \"100ms\"\n",
+    );
+    let names: Vec<String> = (0..2000).map(|number| format!("user{number:04}")).collect();
+    let change = |round: usize| {
+        // Each round, ten users change.
+        let about = |number: usize| format!("change {}", (round + 200 - 1 - number % 200) / 200);
+        host.users(names.iter().enumerate().map(|(number, name)| (name.as_str(), about(number))));
+    };
+    change(0);
+    let mut running = Running::start(&mut host.record(&[]));
+    running.until("users: 2000 added");
+    let mut shell = indago();
+    shell.arg("--config").arg(host.folder.path().join("indago.toml")).args(["shell", "--format", "csv"]);
+    let mut shell = shell.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("it runs");
+    let mut input = shell.stdin.take().expect("a pipe");
+    let mut output = BufReader::new(shell.stdout.take().expect("a pipe"));
+    let queries = "SELECT count(*) AS n FROM users FOR SYSTEM_TIME AS OF now();\n\
+                   SELECT count(*) > 0 AS n FROM changes.users WHERE at > now() - INTERVAL '10 seconds';\n\
+                   SELECT count(*) AS n FROM users AS a JOIN users FOR SYSTEM_TIME AS OF '-1 second' AS b USING (uid);\n";
+    let (began, mut round, mut sizes) = (Instant::now(), 0, Vec::new());
+    let mut counts: Vec<[String; 3]> = Vec::new();
+    while began.elapsed() < Duration::from_secs(seconds) {
+        round += 1;
+        change(round);
+        input.write_all(queries.as_bytes()).and_then(|()| input.flush()).expect("it reads");
+        let mut answers = [String::new(), String::new(), String::new()];
+        for answer in &mut answers {
+            let mut line = String::new();
+            for _ in 0..2 {
+                line.clear();
+                output.read_line(&mut line).expect("an answer");
+            }
+            *answer = line.trim().to_owned();
+        }
+        counts.push(answers);
+        sizes.push((began.elapsed().as_secs_f64(), resident(&running.child), resident(&shell)));
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    drop(input);
+    assert!(shell.wait().expect("ended").success());
+    signal(&running.child, "INT");
+    assert!(running.child.wait().expect("ended").success());
+    let wrong: Vec<_> = counts.iter().skip(20).filter(|answers| answers[0] != "2000" || answers[1] == "0").collect();
+    assert!(wrong.is_empty(), "{} of {}: {wrong:?}", wrong.len(), counts.len());
+    // The largest size in the second third of the time, and in the last one.
+    let most = |from: f64, to: f64, of: &dyn Fn(&(f64, u64, u64)) -> u64| {
+        let within = sizes.iter().filter(|(at, ..)| (from..to).contains(&(at / seconds as f64)));
+        within.map(of).max().expect("sizes")
+    };
+    for (what, of) in [("recorder", (|size| size.1) as fn(&(f64, u64, u64)) -> u64), ("reader", |size| size.2)] {
+        let (before, after) = (most(0.33, 0.67, &of), most(0.67, 9.0, &of));
+        eprintln!("{what}: {} MB, then {} MB, in {seconds} s and {round} rounds", before >> 10, after >> 10);
+        assert!(after < before + before / 10 + (16 << 10), "{what}: {before} KB, then {after} KB");
+    }
+    assert!(host.recorded().join("users").is_dir());
+}

@@ -95,7 +95,7 @@ fn a_full_disk_leaves_no_half_table() {
     let binary = std::path::PathBuf::from(crate::cli::indago().get_program());
     let script = format!(
         "set -e; d=$(mktemp -d); mount -t tmpfs -o size=16k none $d; set +e; \
-         {} capture --out $d engine_columns process_envs users groups; echo rc=$?; ls -A $d",
+         {} capture --parquet --out $d engine_columns process_envs users groups; echo rc=$?; ls -A $d",
         binary.display()
     );
     let output = Command::new("unshare").args(["-m", "sh", "-c", &script]).output().expect("unshare runs");
@@ -253,7 +253,7 @@ fn the_files_of_all_users_are_captured() {
         assert!(output.status.success() || arguments[0] == "diff", "{}", String::from_utf8_lossy(&output.stderr));
         [output.stdout, output.stderr].map(|text| String::from_utf8(text).expect("UTF-8"))
     };
-    let [_, told] = run(&["capture", "--out", "taken", "shell_history", "python_packages"]);
+    let [_, told] = run(&["capture", "--parquet", "--out", "taken", "shell_history", "python_packages"]);
     assert!(!told.contains("current user"), "{told}");
     let ask = |sql: &str| run(&["query", "--store", "taken", "--format", "csv", sql]);
     let all = ask("SELECT uid, command FROM shell_history ORDER BY uid");
@@ -268,6 +268,12 @@ fn the_files_of_all_users_are_captured() {
     let [compared, told] = run(&["diff", "--table", "shell_history", "--format", "csv", "taken", "now"]);
     let [_, row] = compared.lines().collect::<Vec<_>>()[..] else { panic!("{compared}{told}") };
     assert!(row.starts_with("added,,1000,") && row.contains(",more,"), "{compared}{told}");
+    // Recorded tables have them, too.
+    let [_, told] = run(&["capture", "--out", "recorded", "shell_history"]);
+    assert!(!told.contains("current user"), "{told}");
+    let sql = "SELECT uid, command FROM shell_history ORDER BY uid, command";
+    let [rows, told] = run(&["query", "--store", "recorded", "--format", "csv", sql]);
+    assert!(rows == "uid,command\n0,as root\n1000,as ada\n1000,more\n" && told.is_empty(), "{rows}{told}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

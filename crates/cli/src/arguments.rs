@@ -444,9 +444,12 @@ pub(crate) struct Daemon {
 
 #[derive(Debug, Args)]
 pub(crate) struct Capture {
-    /// Directory to write to; one file per table
+    /// Directory or object-store URL; each capture adds one reading of the tables
     #[arg(long, value_name = "DIR")]
     pub(crate) out: PathBuf,
+    /// Write one Parquet file per table, in a new directory, without the history and the redaction of recorded tables
+    #[arg(long)]
+    pub(crate) parquet: bool,
     /// Tables to write [default: all; keyed tables with keys from other tables]
     #[arg(value_name = "TABLE")]
     pub(crate) tables: Vec<String>,
@@ -723,6 +726,7 @@ mod tests {
             "indago daemon --check",
             "indago capture --out dir processes users",
             "indago capture --out dir --json processes",
+            "indago capture --out s3://bucket/path --parquet processes",
             "indago query --store a --store b=c --store d1=e=f x",
             "indago query --root /mnt --root / x",
             "indago diff a now --table users --format csv",

@@ -69,9 +69,9 @@ impl Shown {
         }
     }
 
-    /// Shows the readings of a recorder.
-    pub(crate) fn set_recorder(&self, recorder: Progress) {
-        *self.recorder.lock().unwrap_or_else(PoisonError::into_inner) = Some(recorder);
+    /// Shows the readings of a recorder, or none.
+    pub(crate) fn set_recorder(&self, recorder: Option<Progress>) {
+        *self.recorder.lock().unwrap_or_else(PoisonError::into_inner) = recorder;
     }
 
     fn recorder(&self) -> Option<Progress> {

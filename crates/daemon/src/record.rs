@@ -44,6 +44,7 @@ impl Recording {
             if let Some(earlier) = earlier {
                 earlier.stop(config.daemon.grace.0).await;
             }
+            shown.set_recorder(None);
             if config.record.enabled {
                 Box::pin(record(&config, &engine, status, &shown, stop)).await;
             }
@@ -79,7 +80,7 @@ async fn record(config: &Config, engine: &Engine, status: Arc<Status>, shown: &S
                     config.record.dir,
                     recorder.writer()
                 ));
-                shown.set_recorder(recorder.progress());
+                shown.set_recorder(Some(recorder.progress()));
                 let stopped = async { _ = (&mut stop).await };
                 let (reported, log) = (Reported::default(), status.clone());
                 recorder.run(stopped, move |reading| report(&reported, &log, reading)).await

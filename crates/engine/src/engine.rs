@@ -1,6 +1,7 @@
 //! The engine: tables, functions and views, and queries over them.
 
 use std::collections::{BTreeSet, HashSet};
+use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
@@ -81,12 +82,32 @@ struct View {
     may_fail: bool,
 }
 
+/// What replaces the tables of event sources.
+#[derive(Default)]
+struct EventTables(Option<Box<dyn Fn(TableRef) -> TableRef + Send + Sync>>);
+
+impl fmt::Debug for EventTables {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("EventTables")
+    }
+}
+
+impl EventTables {
+    fn replace(&self, table: TableRef) -> TableRef {
+        match &self.0 {
+            Some(replace) => replace(table),
+            None => table,
+        }
+    }
+}
+
 /// Builds an [`Engine`].
 #[derive(Debug, Default)]
 pub struct EngineBuilder {
     tables: Vec<TableRef>,
     catalogs: Vec<CatalogRef>,
     events: Vec<(Box<dyn EventSource>, EventLimits)>,
+    event_tables: EventTables,
     limits: Limits,
     dialect: Dialect,
     clock: Option<Sys>,
@@ -131,6 +152,13 @@ impl EngineBuilder {
     #[must_use]
     pub fn event_sources(mut self, sources: impl IntoIterator<Item = Box<dyn EventSource>>) -> Self {
         self.events.extend(sources.into_iter().map(|source| (source, EventLimits::default())));
+        self
+    }
+
+    /// Replaces the tables of event sources, for example by tables that also have the events of the past.
+    #[must_use]
+    pub fn event_tables(mut self, replace: impl Fn(TableRef) -> TableRef + Send + Sync + 'static) -> Self {
+        self.event_tables = EventTables(Some(Box::new(replace)));
         self
     }
 
@@ -219,7 +247,7 @@ impl EngineBuilder {
             self.events.into_iter().map(|(source, limits)| Events::new(source, limits, &clock)).collect();
         let shared = Arc::new(EngineState::new(self.limits.clone(), clock, self.catalogs.into(), events));
         let mut tables: Vec<TableRef> = meta::tables(&shared);
-        let events = shared.listeners.tables().map(|table| Arc::new(table.clone()) as TableRef);
+        let events = shared.listeners.tables().map(|table| self.event_tables.replace(Arc::new(table.clone())));
         for table in self.tables.into_iter().chain(events) {
             tables.retain(|known| known.spec().name != table.spec().name);
             tables.push(table);
@@ -762,7 +790,8 @@ impl Engine {
             self.set_as_of(moment);
         }
         let functions = &self.0.registry.functions;
-        let logical = match options.as_of.or_else(|| self.as_of()) {
+        let as_of = options.as_of.or_else(|| self.as_of());
+        let logical = match as_of {
             Some(moment) => past::as_of(logical, moment, known.now(), functions, Scans::OfQuery)
                 .map_err(|error| known.error(&error, sql))?,
             None => logical,
@@ -772,7 +801,7 @@ impl Engine {
         read.enter(&mut state);
         interrupt.begin(&mut state);
         let logical = state.optimize(&logical).map_err(|error| known.error(&error, sql))?;
-        let calls = Calls::find(&logical, functions, read).map_err(|error| known.error(&error, sql))?;
+        let calls = Calls::find(&logical, functions, read, as_of).map_err(|error| known.error(&error, sql))?;
         let physical = state.query_planner().create_physical_plan(&logical, &state).await;
         let physical = physical.map_err(|error| known.error(&error, sql))?;
         Ok(Planned { logical, physical, written, calls, warnings: known.warnings })

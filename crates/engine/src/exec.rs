@@ -175,6 +175,9 @@ impl DisplayAs for ScanExec {
         if let Some(moment) = self.request.as_of {
             write!(f, "{between}as_of={moment}")?;
         }
+        if let Some(period) = self.table().period() {
+            write!(f, "{between}period=[{period}]")?;
+        }
         if !self.request.constraints.is_empty() {
             write!(f, "{between}pushed=[{}]", constraints::describe(spec, &self.request.constraints))?;
         }
@@ -230,7 +233,8 @@ impl ExecutionPlan for ScanExec {
         let state =
             context.session_config().get_extension::<QueryState>().unwrap_or_else(|| self.reader.engine.start_alone());
         let spec = self.table().spec();
-        let reads_events = spec.events.then(|| state.clone());
+        // What was recorded is not consumed.
+        let reads_events = (spec.events && self.request.as_of.is_none()).then(|| state.clone());
         let stream = match (&self.binding, &self.shared) {
             (Some(binding), _) => {
                 let Some(keys) = &self.keys else {

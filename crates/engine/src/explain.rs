@@ -164,7 +164,9 @@ impl Tree {
                 lines.push((label, text));
             }
         };
-        line("constraints", request.described(spec));
+        line("as of", request.as_of.map(|moment| moment.to_string()).unwrap_or_default());
+        line("period", scan.table().period().map(|period| period.to_string()).unwrap_or_default());
+        line("constraints", request.constraints_of(spec));
         line("filter", condition::describe(&request.conditions));
         line("limit", request.limit.map(|limit| limit.to_string()).unwrap_or_default());
         if let Some(binding) = &scan.binding {

@@ -90,7 +90,7 @@ fn cache_of(
     let table = Arc::as_ptr(&reader.table).addr();
     let identity = format!("{table} {:?} {keys:?} {columns:?} {:?} {conditions}", request.as_of, request.constraints);
     state.lookups.get(identity, || {
-        let described = request.described(spec);
+        let described = request.described(&reader.table);
         let names: Vec<&str> = binding.columns.iter().map(|column| spec.columns[*column].name.as_ref()).collect();
         let keyed = match binding.pattern {
             None => format!("{} = keys of join", names.join(", ")),

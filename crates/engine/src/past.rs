@@ -82,9 +82,10 @@ pub(crate) fn as_of(
     not_after(moment, now).map_err(own)?;
     let (mut without, mut calls): (Vec<String>, Vec<&str>) = (Vec::new(), Vec::new());
     let moved = plans_down(plan, &mut |node| {
-        // Functions that read know the present only.
+        // Functions that read have the time of the query, not that of a view in it.
         each_call(&node, functions, &mut |function, _| {
-            if !function.spec().timeless {
+            let has_past = function.has_past() && scans == Scans::OfQuery;
+            if !function.spec().timeless && !has_past {
                 calls.push(function.spec().name);
             }
         })?;

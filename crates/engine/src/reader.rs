@@ -38,7 +38,7 @@ impl TableReader {
     /// Adds a line to the query's statistics.
     pub(crate) fn record(&self, state: &QueryState, request: &Request, how: &'static str) -> Arc<ScanRecord> {
         let spec = self.table.spec();
-        state.record(&spec.name, request.described(spec), condition::describe(&request.conditions), how)
+        state.record(&spec.name, request.described(&self.table), condition::describe(&request.conditions), how)
     }
 
     /// Reads rows of the table.
@@ -109,6 +109,7 @@ impl TableReader {
             within: None,
             slice: None,
             as_of: request.as_of,
+            past: None,
         };
         match &*request.alternatives {
             [] => vec![context(request.constraints.clone())],

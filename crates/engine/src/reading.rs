@@ -15,7 +15,7 @@ use datafusion::logical_expr::expr::ScalarFunction;
 use datafusion::logical_expr::{
     ColumnarValue, Expr, LogicalPlan, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
 };
-use indago_table::{Argument, Call, Error as TableError, Evaluate, FunctionRef, Meter, ScanContext};
+use indago_table::{Argument, Call, Error as TableError, Evaluate, FunctionRef, Meter, ScanContext, Timestamp};
 use parking_lot::Mutex;
 
 use crate::state::{EngineState, QueryState};
@@ -129,15 +129,22 @@ indago_dialect::hidden_extension!(Read, "indago_read");
 pub(crate) struct Calls {
     pub(crate) functions: Vec<(FunctionRef, Vec<Call>)>,
     pub(crate) read: Read,
+    /// The past time of the query.
+    as_of: Option<Timestamp>,
 }
 
 impl Calls {
     /// The calls of these functions in an optimised plan.
-    pub(crate) fn find(plan: &LogicalPlan, functions: &[FunctionRef], read: Read) -> Result<Calls> {
+    pub(crate) fn find(
+        plan: &LogicalPlan,
+        functions: &[FunctionRef],
+        read: Read,
+        as_of: Option<Timestamp>,
+    ) -> Result<Calls> {
         let mut found: Vec<(FunctionRef, Vec<Call>)> = Vec::new();
         // A plan that is only explained does not run.
         if functions.is_empty() || matches!(plan, LogicalPlan::Explain(_)) {
-            return Ok(Calls { functions: found, read });
+            return Ok(Calls { functions: found, read, as_of });
         }
         plan.apply_with_subqueries(|node| {
             each_call(node, functions, &mut |function, call| {
@@ -149,19 +156,21 @@ impl Calls {
             })?;
             Ok(TreeNodeRecursion::Continue)
         })?;
-        Ok(Calls { functions: found, read })
+        Ok(Calls { functions: found, read, as_of })
     }
 
     /// Reads what the calls need.
     pub(crate) async fn read(&self, engine: &EngineState, state: &QueryState) -> Result<()> {
         for (function, calls) in &self.functions {
             let name = function.spec().name;
-            let record = state.record(name, String::new(), String::new(), "function");
+            let time = self.as_of.map(|moment| format!("as of {moment}")).unwrap_or_default();
+            let record = state.record(name, time, String::new(), "function");
             let context = ScanContext {
                 batch_size: engine.limits.batch_size,
                 meter: Arc::new(Meter::child(&record.meter)),
                 gate: engine.gate.clone(),
                 query: state.scope.clone(),
+                as_of: self.as_of,
                 ..ScanContext::new([])
             };
             record.start_slice();

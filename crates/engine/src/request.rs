@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use arrow_array::RecordBatch;
 use datafusion::common::Result;
-use indago_table::{Constraints, TableSpec, Timestamp};
+use indago_table::{Constraints, TableRef, TableSpec, Timestamp};
 
 use crate::condition::{self, Condition};
 use crate::constraints;
@@ -66,16 +66,19 @@ impl Request {
     }
 
     /// The constraints as text.
-    pub(crate) fn described(&self, spec: &TableSpec) -> String {
-        let constraints = match &*self.alternatives {
+    pub(crate) fn constraints_of(&self, spec: &TableSpec) -> String {
+        match &*self.alternatives {
             [] => constraints::describe(spec, &self.constraints),
             several => several.iter().map(|one| constraints::describe(spec, one)).collect::<Vec<_>>().join(" OR "),
-        };
-        match self.as_of {
-            Some(moment) if constraints.is_empty() => format!("as of {moment}"),
-            Some(moment) => format!("{constraints} as of {moment}"),
-            None => constraints,
         }
+    }
+
+    /// The constraints and the time of a scan as text.
+    pub(crate) fn described(&self, table: &TableRef) -> String {
+        let constraints = Some(self.constraints_of(table.spec())).filter(|text| !text.is_empty());
+        let as_of = self.as_of.map(|moment| format!("as of {moment}"));
+        let period = table.period().map(|period| period.to_string());
+        constraints.into_iter().chain(as_of).chain(period).collect::<Vec<_>>().join(" ")
     }
 
     /// All columns that a scan for this request reads, ascending.

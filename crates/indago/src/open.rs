@@ -5,7 +5,7 @@ use std::sync::Arc;
 use indago_config::{Config, SqlDialect};
 use indago_engine::{Absent, Dialect, Engine, EngineBuilder, Limits, TableRef};
 use indago_store::{Recorded, Store};
-use indago_table::{CatalogRef, Sys};
+use indago_table::{CatalogRef, FunctionRef, Sys};
 use indago_tables_registry::{self as registry, Environments, links};
 
 use crate::osquery;
@@ -103,8 +103,13 @@ fn of_environments(
     config: &Config,
 ) -> EngineBuilder {
     let table = |table: TableRef| match recorded {
+        Some(recorded) if registry::is_computed(&table.spec().name) => recorded.with_computed_past(table),
         Some(recorded) => recorded.with_past(table),
         None => table,
+    };
+    let function = |function: FunctionRef| match recorded {
+        Some(recorded) if registry::is_computed(function.spec().name) => recorded.with_past_of_function(function),
+        _ => function,
     };
     let catalog = |catalog: CatalogRef| match recorded {
         Some(recorded) => recorded.with_past_of(catalog),
@@ -121,11 +126,14 @@ fn of_environments(
     let builder = builder
         .table_functions(timelines(recorded, events, limits(config)))
         .tables(tables.into_iter().map(table))
-        .functions(registry::functions(environments))
+        .functions(registry::functions(environments).into_iter().map(function))
         .event_sources(registry::event_sources(environments));
     let builder = registry::catalogs(environments).into_iter().map(catalog).fold(builder, EngineBuilder::catalog);
-    match recorded {
-        Some(recorded) => with_past(builder, recorded),
+    match recorded.cloned() {
+        Some(recorded) => {
+            let builder = with_past(builder, &recorded);
+            builder.event_tables(move |events| recorded.with_past(events))
+        }
         None => builder,
     }
 }

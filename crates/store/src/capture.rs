@@ -133,6 +133,33 @@ struct Select {
     of_users: bool,
 }
 
+/// The tables that a capture of these tables has; without names, of all that need no keys, and of keyed ones whose keys
+/// other tables mention. Then the tables that were not named and are left out.
+///
+/// # Errors
+/// A table that is named does not exist, or needs keys that are not known.
+pub async fn tables_to_capture(engine: &Engine, tables: &[String]) -> Result<(Vec<String>, Vec<String>)> {
+    let (statements, skipped) = statements(engine, tables).await?;
+    let own_name = |name: &String| {
+        // A second name of a table is the same table.
+        let first = engine.table(name).and_then(|table| table.spec().alias_of.clone());
+        first.map_or_else(|| name.clone(), |first| first.into_owned())
+    };
+    let mut names: Vec<String> = Vec::with_capacity(statements.len());
+    for name in statements.iter().map(|(name, _)| own_name(name)) {
+        if !names.contains(&name) {
+            names.push(name);
+        }
+    }
+    Ok((names, skipped))
+}
+
+/// Whether a directory has Parquet files.
+pub fn has_files(folder: &Path) -> bool {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    entries.into_iter().any(|entry| entry.path().extension().is_some_and(|extension| extension == "parquet"))
+}
+
 /// The query for each table, and the tables without one.
 async fn statements(engine: &Engine, tables: &[String]) -> Result<(Vec<(String, Select)>, Vec<String>)> {
     let statement = |table: &TableRef| -> Option<(String, Select)> {

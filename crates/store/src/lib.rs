@@ -30,7 +30,7 @@ use indago_table::TableRef;
 pub use archive::{
     Archive, Break, Changes, Compacted, End, Piece, Read, Retained, Retention, Snapshot, Span, Verified, Writer,
 };
-pub use capture::{Captured, Report, capture, file_properties};
+pub use capture::{Captured, Report, capture, file_properties, has_files, tables_to_capture};
 pub use diff::{Difference, diff, tables_of};
 pub use files::Files;
 pub use missing::of_query;

@@ -17,6 +17,11 @@ pub trait Function: fmt::Debug + Send + Sync + 'static {
     /// Its name and documentation.
     fn spec(&self) -> &FunctionSpec;
 
+    /// Whether it also reads a past time, [`ScanContext::as_of`].
+    fn has_past(&self) -> bool {
+        false
+    }
+
     /// Reads what a query's calls of the function need. It runs before the first row of the query, in a scan of the query:
     /// with its limits, warnings and memory.
     ///

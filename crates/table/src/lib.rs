@@ -47,8 +47,8 @@ pub use indago_table_derive::{Columns, Table};
 pub use namespaces::{InNamespaces, namespace_inode};
 pub use row::{AnyRow, Columns, Environment, Load, LoadAsync, Loading, Misfit, Part, Row, RowParts, RowStream, Rows};
 pub use scan::{
-    AnyScan, Budget, ColumnConstraint, Constraints, Gate, Held, Meter, Pattern, Permit, QueryScope, Reader, RowFilter,
-    Scalar, Scan, ScanContext,
+    AnyScan, Budget, ColumnConstraint, Constraints, Gate, Held, Meter, PastRows, PastTableRows, Pattern, Permit,
+    QueryScope, Reader, RowFilter, Scalar, Scan, ScanContext,
 };
 pub use several::Several;
 pub use spec::{

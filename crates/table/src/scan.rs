@@ -676,6 +676,29 @@ pub struct ScanContext {
     /// The past point in time that is read; `None` for the present. Only a table with a [`Past`](crate::Past) gets one.
     /// Scans of different points in time share nothing.
     pub as_of: Option<Timestamp>,
+    /// What was recorded of other tables at that time, for a table that is computed from them.
+    pub past: Option<Arc<dyn PastRows>>,
+}
+
+/// Rows of tables as they were recorded.
+pub trait PastRows: fmt::Debug + Send + Sync {
+    /// The rows of a table at [`ScanContext::as_of`]: documents with the values of some columns, as far as they were
+    /// recorded, and whether these are all rows. What is missing is reported to the query.
+    fn rows<'a>(
+        &'a self,
+        table: &'a str,
+        columns: &'a [&'a str],
+        context: &'a ScanContext,
+    ) -> BoxFuture<'a, Result<PastTableRows>>;
+}
+
+/// The rows of a table at a past time.
+#[derive(Debug, Default)]
+pub struct PastTableRows {
+    /// One document per row, with its columns by name.
+    pub documents: Vec<serde_json::Value>,
+    /// Whether rows may be missing.
+    pub is_incomplete: bool,
 }
 
 impl ScanContext {
@@ -695,6 +718,7 @@ impl ScanContext {
             within: None,
             slice: None,
             as_of: None,
+            past: None,
         }
     }
 

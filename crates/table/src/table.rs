@@ -29,6 +29,10 @@ pub trait Table: fmt::Debug + Send + Sync + 'static {
     fn versions(&self, _period: Period) -> Option<TableRef> {
         None
     }
+    /// The period whose versions it has, if it is limited to one. Plans show it.
+    fn period(&self) -> Option<Period> {
+        None
+    }
 }
 
 /// A shared table.

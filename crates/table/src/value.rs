@@ -197,6 +197,18 @@ impl Period {
     }
 }
 
+/// As in SQL: `from 2026-11-01T00:00Z to 2026-11-02T00:00Z`.
+impl std::fmt::Display for Period {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match (self.from, self.to) {
+            (Some(from), Some(to)) => write!(f, "from {from} to {to}"),
+            (Some(from), None) => write!(f, "from {from}"),
+            (None, Some(to)) => write!(f, "to {to}"),
+            (None, None) => f.write_str("all times"),
+        }
+    }
+}
+
 /// In the format of RFC 3339, in UTC.
 impl std::fmt::Display for Timestamp {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

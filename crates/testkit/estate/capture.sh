@@ -8,15 +8,16 @@ inside() { nsenter -t "$INDAGO_CLUSTER_PID" -n -m -C "$@"; }
 say 'capture'
 raw=$WORK/raw
 rm -rf "$raw" "$OUT"/*.parquet && mkdir -p "$raw"
-# A capture refuses a directory that has tables, and the estate consists of three captures.
+# The program contains the estate as Parquet files. Such a capture refuses a directory that has tables, and the estate
+# consists of three captures.
 add() { mv "$raw-$1"/*.parquet "$raw/" && rmdir "$raw-$1"; }
 cd /
-inside env -u CONTAINERD_ADDRESS INDAGO_CONFIG="$WORK/inside.toml" "$INDAGO" capture --strict --out "$raw-cluster" \
+inside env -u CONTAINERD_ADDRESS INDAGO_CONFIG="$WORK/inside.toml" "$INDAGO" capture --parquet --strict --out "$raw-cluster" \
     kubernetes_namespaces kubernetes_nodes kubernetes_pods kubernetes_pod_containers kubernetes_service_accounts kubernetes_deployments \
     kubernetes_role_policy_rules kubernetes_cluster_role_policy_rules kubernetes_role_binding_subjects kubernetes_cluster_role_binding_subjects kubernetes_api_resources
-inside env -u CONTAINERD_ADDRESS INDAGO_CONFIG="$WORK/inside.toml" "$INDAGO" capture --out "$raw-host" \
+inside env -u CONTAINERD_ADDRESS INDAGO_CONFIG="$WORK/inside.toml" "$INDAGO" capture --parquet --out "$raw-host" \
     processes users groups os_version process_namespaces process_open_sockets process_envs listening_ports container_processes containers uptime time
-"$WORK/live" "$INDAGO" capture --strict --out "$raw-cloud" \
+"$WORK/live" "$INDAGO" capture --parquet --strict --out "$raw-cloud" \
     aws_account aws_sts_caller_identity aws_iam_user aws_iam_role aws_iam_policy_attachment aws_iam_instance_profile \
     aws_ec2_instance aws_vpc_security_group aws_vpc_security_group_rule \
     git_repositories git_commits git_commit_files git_refs git_remotes

@@ -159,6 +159,26 @@ impl ApiResource {
         }
     }
 
+    /// A recorded row.
+    pub(crate) fn of_row(row: &Document) -> Self {
+        let text = |name: &str| row[name].as_str().unwrap_or_default();
+        let texts = |name: &str| {
+            let elements = row[name].as_array().into_iter().flatten();
+            elements.filter_map(|element| Some(element.as_str()?.to_owned())).collect()
+        };
+        ApiResource {
+            name: text("name").to_owned(),
+            singular_name: text("singular_name").to_owned(),
+            namespaced: row["namespaced"] == true,
+            group: text("group").into(),
+            kind: text("kind").to_owned(),
+            verbs: texts("verbs"),
+            short_names: texts("short_names"),
+            group_version: text("group_version").into(),
+            ..ApiResource::default()
+        }
+    }
+
     async fn cluster_uid(&mut self, scan: &Scan<Self>) -> Result<()> {
         self.cluster_uid = resource::cluster_uid(scan, &self.cluster).await?;
         Ok(())

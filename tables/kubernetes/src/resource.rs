@@ -752,7 +752,8 @@ pub(crate) fn misfits<T>(list: &Document, path: &str) -> Vec<Result<T>> {
 /// The UID of a cluster: that of its namespace `kube-system`, which exists as long as the cluster. Read once per query.
 /// Files have none.
 pub(crate) async fn cluster_uid(scan: &AnyScan<Kubernetes>, name: &str) -> Result<Option<String>> {
-    if !scan.env().is_cluster(name) {
+    // A table that is computed as of a past time makes no calls.
+    if !scan.env().is_cluster(name) || scan.as_of().is_some() {
         return Ok(None);
     }
     let key = format!("kubernetes uid {name}");

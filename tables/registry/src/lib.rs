@@ -98,6 +98,20 @@ pub fn catalogs(environments: &Environments) -> Vec<CatalogRef> {
     catalogs
 }
 
+/// Tables and functions that compute their values from recorded tables, if a query reads a past time.
+const COMPUTED: [&str; 5] = [
+    "kubernetes_access",
+    "kubernetes_access_expanded",
+    "kubernetes_can_i",
+    "kubernetes_can_request",
+    "kubernetes_who_can",
+];
+
+/// Whether a table or function computes its values from recorded tables, if a query reads a past time.
+pub fn is_computed(name: &str) -> bool {
+    COMPUTED.contains(&name)
+}
+
 /// The scalar functions of some environments.
 pub fn functions(environments: &Environments) -> Vec<FunctionRef> {
     #[allow(unused_mut, reason = "a build without environments has no functions")]

@@ -1,14 +1,13 @@
 //! `indago capture`
 
 use std::collections::BTreeMap;
-use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use arrow_array::{Float64Array, RecordBatch, StringArray, UInt64Array};
 use arrow_schema::{DataType, Field, Schema};
 use indago::Warning;
-use indago::config::{Location, Recording};
+use indago::config::{Config, Location, Recording};
 use indago::store::{self, Report};
 use indago_shell::{say, write_batch};
 
@@ -19,41 +18,67 @@ use crate::{interrupt, setup};
 
 pub(crate) async fn run(common: &Common, arguments: Capture) -> Result {
     let mut config = setup::config(common, Some(&arguments.limits))?;
-    if let Some(location) = recorded(&arguments.out) {
-        let tables = if arguments.tables.is_empty() { vec!["*".to_owned()] } else { arguments.tables };
-        config.record.dir = location;
-        config.recording = BTreeMap::from([("capture".to_owned(), Recording { tables, ..Recording::default() })]);
-        return super::record::once(&config, &arguments.output).await;
+    if arguments.parquet {
+        return files(&config, arguments).await;
+    }
+    let location = Location(arguments.out.to_string_lossy().into_owned());
+    if !location.is_url() && !store::is_recorded(&arguments.out) && store::has_files(&arguments.out) {
+        return Err(Error::failed(anyhow::anyhow!(
+            "{}: this directory has Parquet files of tables, and recorded tables cannot be next to them; use another \
+             directory",
+            arguments.out.display()
+        )));
     }
     let engine = setup::engine(&config).await?;
+    if let Some(dir) = config.store.dir.as_ref().filter(|dir| store::is_recorded(dir)) {
+        let message = "its tables are recorded, and a capture would have the time of the copy; copy the directory";
+        return Err(Error::usage(anyhow::anyhow!("{}: {message}", dir.display())));
+    }
+    let (tables, skipped) = store::tables_to_capture(&engine, &arguments.tables).await.map_err(failed)?;
+    note_skipped(&skipped);
+    config.record.dir = location;
+    config.recording = BTreeMap::from([("capture".to_owned(), Recording { tables, ..Recording::default() })]);
+    super::record::once(engine, &config, &arguments.output).await
+}
+
+/// Writes one Parquet file per table.
+async fn files(config: &Config, arguments: Capture) -> Result {
+    if store::is_recorded(&arguments.out) || Location(arguments.out.to_string_lossy().into_owned()).is_url() {
+        return Err(Error::usage(anyhow::anyhow!(
+            "{}: --parquet writes files into a new directory; leave it out to add a reading to recorded tables",
+            arguments.out.display()
+        )));
+    }
+    let engine = setup::engine(config).await?;
     let report = tokio::select! {
         biased;
         () = interrupt::interrupted() => return Ok(ExitCode::from(exit::INTERRUPTED)),
         report = Box::pin(indago::capture(&engine, &arguments.tables, &arguments.out)) => report,
     };
-    let report = report.map_err(|error| match error {
-        store::Error::UnknownTable(_) | store::Error::Keyed(_) => Error::usage(error),
-        error => Error::failed(error.into()),
-    })?;
+    let report = report.map_err(failed)?;
     let mut missing = false;
     for table in &report.tables {
         missing |= Warning::any_missing(&table.warnings);
     }
     indago_shell::print_warnings(report.tables.iter().flat_map(|table| &table.warnings));
-    if !report.skipped.is_empty() {
-        let (count, names) = (report.skipped.len(), report.skipped.join(", "));
-        say(format_args!("note: {count} tables need constraints on their key columns and are not captured: {names}"));
-    }
+    note_skipped(&report.skipped);
     let batch = batch(&report).map_err(|error| Error::failed(error.into()))?;
     write_batch(&batch, setup::format(arguments.output.chosen()), arguments.output.style()?, &mut Output)?;
     Ok(if missing && config.sql.strict { ExitCode::from(exit::INCOMPLETE) } else { ExitCode::SUCCESS })
 }
 
-/// The location of recorded tables, to which a capture adds a reading: a directory that a recorder wrote, or an object
-/// store.
-fn recorded(out: &Path) -> Option<Location> {
-    let location = Location(out.to_string_lossy().into_owned());
-    (location.is_url() || store::is_recorded(out)).then_some(location)
+fn failed(error: store::Error) -> Error {
+    match error {
+        store::Error::UnknownTable(_) | store::Error::Keyed(_) => Error::usage(error),
+        error => Error::failed(error.into()),
+    }
+}
+
+fn note_skipped(skipped: &[String]) {
+    if !skipped.is_empty() {
+        let (count, names) = (skipped.len(), skipped.join(", "));
+        say(format_args!("note: {count} tables need constraints on their key columns and are not captured: {names}"));
+    }
 }
 
 /// One row per written table.

@@ -6,10 +6,10 @@ use std::sync::Arc;
 
 use arrow_array::{Float64Array, RecordBatch, StringArray, UInt64Array};
 use arrow_schema::{DataType, Field, Schema};
-use indago::Warning;
 use indago::config::{Config, Location};
 use indago::futures::StreamExt;
 use indago::store::{self, Recorder, TableReading};
+use indago::{Engine, Warning};
 use indago_daemon::Told;
 use indago_shell::{say, visible, write_batch};
 use tokio::runtime::Runtime;
@@ -25,10 +25,11 @@ pub(crate) async fn run(runtime: &Runtime, common: &Common, arguments: Record) -
         config.record.dir = Location(dir);
     }
     if arguments.once {
-        return once(&config, &arguments.output).await;
+        let engine = setup::engine(&config).await?;
+        return once(engine, &config, &arguments.output).await;
     }
     let mut told = pin!(interrupt::told()?);
-    let recorder = open(&config).await?;
+    let recorder = open(setup::engine(&config).await?, &config).await?;
     let _workers = runtime.enter();
     let stop = async { while told.next().await == Some(Told::Reload) {} };
     Box::pin(recorder.run(stop, print)).await.map_err(failed)?;
@@ -36,9 +37,9 @@ pub(crate) async fn run(runtime: &Runtime, common: &Common, arguments: Record) -
 }
 
 /// Adds one reading of each table to the store.
-pub(crate) async fn once(config: &Config, output: &arguments::Output) -> Result {
+pub(crate) async fn once(engine: Engine, config: &Config, output: &arguments::Output) -> Result {
     let mut told = pin!(interrupt::told()?);
-    let mut recorder = open(config).await?;
+    let mut recorder = open(engine, config).await?;
     let mut readings: Vec<TableReading> = Vec::new();
     let once = Box::pin(recorder.once(|reading| readings.push(reading.clone())));
     tokio::select! {
@@ -47,8 +48,9 @@ pub(crate) async fn once(config: &Config, output: &arguments::Output) -> Result 
         done = once => done.map_err(failed)?,
     }
     let mut code = ExitCode::SUCCESS;
+    // The tables of one environment have the same warnings.
+    indago_shell::print_warnings(readings.iter().flat_map(|reading| &reading.warnings));
     for reading in &readings {
-        indago_shell::print_warnings(&reading.warnings);
         if Warning::any_missing(&reading.warnings) && config.sql.strict {
             code = ExitCode::from(exit::INCOMPLETE);
         }
@@ -65,8 +67,7 @@ pub(crate) async fn once(config: &Config, output: &arguments::Output) -> Result 
 }
 
 /// The recorder of a configuration. Prints what it will record, and what it cannot.
-async fn open(config: &Config) -> Result<Recorder> {
-    let engine = setup::engine(config).await?;
+async fn open(engine: Engine, config: &Config) -> Result<Recorder> {
     let recorder = Box::pin(indago::recorder(&engine, config)).await.map_err(failed)?;
     for problem in recorder.problems() {
         say(format_args!("warning: {}", visible(problem)));

@@ -7,7 +7,7 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap, HashMap, HashSet, VecDeque};
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Int64Type, TimestampMicrosecondType};
@@ -27,7 +27,7 @@ use tokio::runtime::Handle;
 use super::columns::{ROW_ID, VALID_FROM, VALID_TO};
 use super::file::{DataFile, Encoder, Layout, Role};
 use super::log::{Action, Add, Log, Remove, State, milliseconds};
-use super::read::{self, Ends, Wanted};
+use super::read::{self, Ends, Wanted, rows_of};
 use super::write::blocking;
 use super::{End, Read, Span, Writer};
 use crate::input::Input;
@@ -37,6 +37,10 @@ use crate::{Error, Result};
 const READINGS: usize = 8;
 /// The most files that are merged at once.
 const AT_ONCE: usize = 64;
+/// The same for files that are small together.
+const SMALL_AT_ONCE: usize = 1024;
+/// Bytes of files that are small together.
+const SMALL: u64 = 8 << 20;
 /// Approximate bytes of a file.
 const TARGET: usize = 32 << 20;
 /// Files that are written at the same time.
@@ -58,6 +62,8 @@ pub struct Compacted {
     pub after: usize,
     /// Ends that were folded into their versions.
     pub folded: u64,
+    /// Whether the time was over before all files were merged.
+    pub is_left: bool,
 }
 
 /// What to keep of a table.
@@ -87,13 +93,24 @@ impl Writer {
     ///
     /// A damaged file stays as it is.
     pub async fn compact(&mut self, now: Timestamp) -> Result<Compacted> {
+        self.compact_within(now, Duration::MAX).await
+    }
+
+    /// The same, in steps of one merge until a time has passed. Each step is a commit of its own, so the next call
+    /// continues.
+    pub async fn compact_within(&mut self, now: Timestamp, most: Duration) -> Result<Compacted> {
+        let began = Instant::now();
         let mut all = Compacted::default();
         let mut damaged = HashSet::new();
         while let Some(state) = self.log.state().await? {
+            if began.elapsed() >= most {
+                all.is_left = true;
+                break;
+            }
             let is_own = |file: &&Arc<DataFile>| file.writer == self.name && !damaged.contains(&file.add.path);
             let own = state.contents.files.values().filter(is_own).cloned();
             let Some(inputs) = inputs(own.collect(), now) else { break };
-            match self.merge(&state, &inputs, &damaged, now).await? {
+            match self.merge(state, &inputs, &damaged, now).await? {
                 Merged::Damaged(path) => drop(damaged.insert(path)),
                 Merged::Replaced(one) => {
                     all.before += one.before;
@@ -109,7 +126,7 @@ impl Writer {
 
     async fn merge(
         &mut self,
-        state: &Arc<State>,
+        state: Arc<State>,
         inputs: &[Arc<DataFile>],
         damaged: &HashSet<String>,
         now: Timestamp,
@@ -124,7 +141,8 @@ impl Writer {
         }
         let ends = scan.ends(&own).remove(&self.name).unwrap_or_default();
         // Ends in the inputs of versions that are in other files.
-        let is_input = |file: &DataFile| inputs.iter().any(|input| input.add.path == file.add.path);
+        let of_inputs: HashSet<&str> = inputs.iter().map(|input| input.add.path.as_str()).collect();
+        let is_input = |file: &DataFile| of_inputs.contains(file.add.path.as_str());
         let mut carried: HashMap<(i64, i64), End> = HashMap::new();
         for file in inputs.iter().filter(|file| file.ends > 0) {
             let ends = file.read_ends.get().into_iter().flat_map(|ends| ends.iter());
@@ -132,6 +150,8 @@ impl Writer {
         }
         let may_be_open = |file: &&Arc<DataFile>| file.writer == self.name && file.role != Role::Sealed;
         let is_complete = state.contents.files.values().filter(may_be_open).all(|file| is_input(file));
+        // A state that is used elsewhere is copied when the log changes it.
+        drop((own, scan, state));
         let merge = Merge {
             log: self.log.clone(),
             layout: self.layout.clone(),
@@ -165,7 +185,7 @@ impl Writer {
         });
         commit.await?;
         Ok(match is_current {
-            true => Merged::Replaced(Compacted { before: inputs.len(), after: adds.len(), folded }),
+            true => Merged::Replaced(Compacted { before: inputs.len(), after: adds.len(), folded, is_left: false }),
             false => Merged::Nothing,
         })
     }
@@ -241,7 +261,7 @@ fn inputs(own: Vec<Arc<DataFile>>, now: Timestamp) -> Option<Vec<Arc<DataFile>>>
     let mut readings: Vec<Arc<DataFile>> = of(Role::Reading).cloned().collect();
     if readings.len() >= READINGS {
         readings.sort_by_key(|file| file.from);
-        readings.truncate(AT_ONCE);
+        readings.truncate(many(&readings));
         let mut open: Vec<&Arc<DataFile>> = of(Role::Open).collect();
         open.sort_by_key(|file| file.add.size);
         let ends: u64 = own.iter().map(|file| file.ends).sum();
@@ -266,6 +286,17 @@ fn inputs(own: Vec<Arc<DataFile>>, now: Timestamp) -> Option<Vec<Arc<DataFile>>>
         files.truncate(AT_ONCE / 4);
         (files.len() >= if is_over { 2 } else { READINGS }).then_some(files)
     })
+}
+
+/// How many of these files are merged at once: each needs memory for a batch of its rows.
+fn many(files: &[Arc<DataFile>]) -> usize {
+    let mut bytes = 0_u64;
+    let is_small = |file: &&Arc<DataFile>| {
+        bytes = bytes.saturating_add(file.add.size);
+        bytes <= SMALL
+    };
+    let small = files.iter().take(SMALL_AT_ONCE).take_while(is_small).count();
+    small.max(AT_ONCE).min(files.len())
 }
 
 /// The window that the end of a version is in: its length and number.
@@ -444,6 +475,8 @@ struct Source<'a> {
     metadata: ArrowReaderMetadata,
     groups: VecDeque<usize>,
     reader: Option<ParquetRecordBatchReader>,
+    /// Rows of the row group that were not read.
+    left: usize,
     /// The order of the rows of the batch, the batch's position among those that are held, and the next row.
     rows: Option<Rows>,
     batch: usize,
@@ -477,6 +510,7 @@ impl<'a> Source<'a> {
             metadata,
             groups,
             reader,
+            left: 0,
             rows,
             batch: 0,
             position: 0,
@@ -508,7 +542,13 @@ impl<'a> Source<'a> {
     fn next(&mut self) -> Result<Option<(RecordBatch, Rows)>, String> {
         loop {
             if let Some(batch) = self.reader.as_mut().and_then(Iterator::next) {
-                let batch = self.aligned(&batch.map_err(|error| error.to_string())?)?;
+                let batch = batch.map_err(|error| error.to_string())?;
+                self.left = self.left.saturating_sub(batch.num_rows());
+                if self.left == 0 {
+                    // Its buffers are larger than a small file.
+                    self.reader = None;
+                }
+                let batch = self.aligned(&batch)?;
                 let rows = self.converter.convert_columns(&self.layout.order_of(&batch));
                 return Ok(Some((batch, rows.map_err(|error| error.to_string())?)));
             }
@@ -516,7 +556,9 @@ impl<'a> Source<'a> {
             let ranges = read::ranges(self.metadata.metadata(), group, &ProjectionMask::all(), None);
             self.input.read_ahead(&ranges).map_err(|error| error.to_string())?;
             let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(self.input.clone(), self.metadata.clone());
-            let reader = builder.with_row_groups(vec![group]).with_batch_size(BATCH).build();
+            self.left = rows_of(self.metadata.metadata(), group);
+            let batch = BATCH.min(self.left.max(1));
+            let reader = builder.with_row_groups(vec![group]).with_batch_size(batch).build();
             self.reader = Some(reader.map_err(|error| error.to_string())?);
         }
     }

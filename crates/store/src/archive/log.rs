@@ -378,7 +378,10 @@ impl Log {
         };
         let hint = serde_json::json!({ "version": state.version, "size": actions, "sizeInBytes": size });
         self.place.put(&self.last_checkpoint(), hint.to_string().into()).await?;
-        Arc::make_mut(state).contents.checkpoint = Some((state.version, hash));
+        let state = Arc::make_mut(state);
+        state.contents.checkpoint = Some((state.version, hash));
+        let expired = milliseconds(SystemTime::now()) - TOMBSTONES;
+        state.contents.removed.retain(|_, at| *at > expired);
         Ok(())
     }
 
@@ -539,8 +542,8 @@ pub(super) fn milliseconds(time: SystemTime) -> i64 {
 /// Keys of a checkpoint's own metadata: the SHA-256 of its version's entry, and each writer's last commit.
 const ENTRY: &str = "indago.entry";
 const LAST: &str = "indago.last";
-/// How long a checkpoint lists a removed file.
-const TOMBSTONES: i64 = 8 * 24 * 60 * 60 * 1000;
+/// How long a checkpoint and a state list a removed file, in milliseconds.
+const TOMBSTONES: i64 = 24 * 60 * 60 * 1000;
 
 /// The schema of checkpoints, with the fields of [`Action`].
 fn checkpoint_schema() -> Schema {

@@ -14,7 +14,7 @@ mod log;
 mod place;
 mod read;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod verify;
 mod write;
 

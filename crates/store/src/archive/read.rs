@@ -85,6 +85,8 @@ pub(super) struct Scan {
     /// The table's columns to read: the wanted ones, then those of filters only.
     names: Vec<String>,
     filters: Vec<Arc<dyn RowFilter>>,
+    /// The reader's table, with the names that columns have in files.
+    stored_table: SchemaRef,
     meter: Arc<Meter>,
     runtime: Handle,
 }
@@ -162,6 +164,11 @@ impl Scan {
         let version_columns = version.len();
         let output = Arc::new(Schema::new(version.into_iter().chain(own).collect::<Vec<_>>()));
         let meter = read.meter.clone().unwrap_or_default();
+        let stored = |field: &Arc<Field>| match state.columns.newest(field.name()) {
+            Some(column) => field.as_ref().clone().with_name(&column.stored),
+            None => field.as_ref().clone(),
+        };
+        let stored_table = Arc::new(Schema::new(table.fields().iter().map(stored).collect::<Vec<_>>()));
         Scan {
             log,
             state,
@@ -171,6 +178,7 @@ impl Scan {
             version_columns,
             names,
             filters,
+            stored_table,
             meter,
             runtime: Handle::current(),
             read,
@@ -235,7 +243,7 @@ impl Scan {
         }
         let starts_by = |time: Timestamp| file.from.is_none_or(|(least, _)| least <= time.0);
         let ends_after =
-            |time: Timestamp| file.open > 0 || file.ends > 0 || file.to.is_none_or(|(_, greatest)| greatest > time.0);
+            |time: Timestamp| file.open > 0 || file.ends > 0 || file.to.is_none_or(|(_, greatest)| greatest >= time.0);
         match self.wanted {
             Wanted::Open => file.open > 0 || file.ends > 0,
             Wanted::Span(Span::AsOf(time)) => starts_by(time) && ends_after(time),
@@ -248,7 +256,9 @@ impl Scan {
             Wanted::Open => to.is_none(),
             Wanted::Span(Span::AsOf(time)) => from <= time.0 && is_later(to, time.0),
             Wanted::Span(Span::Between { from: after, to: before }) => {
-                before.is_none_or(|before| from <= before.0) && after.is_none_or(|after| is_later(to, after.0))
+                // An event begins and ends at one time.
+                let is_after = |after: i64| is_later(to, after) || to == Some(from) && from == after;
+                before.is_none_or(|before| from <= before.0) && after.is_none_or(|after| is_after(after.0))
             }
         }
     }
@@ -358,8 +368,7 @@ impl Scan {
         // A column whose values have several types has no usable statistics.
         let filters: Vec<Arc<dyn RowFilter>> =
             self.filters.iter().filter(|filter| self.can_prune(&***filter)).cloned().collect();
-        let renamed = self.stored_table();
-        let pruning = Pruning { file: metadata, table: &renamed, filters: &filters };
+        let pruning = Pruning { file: metadata, table: &self.stored_table, filters: &filters };
         let versions = groups(opened.metadata.metadata(), file, false);
         let mut groups = pruning.groups();
         groups.retain(|group| versions.contains(group));
@@ -378,7 +387,7 @@ impl Scan {
         let mut misfits: HashMap<String, (String, u64)> = HashMap::new();
         for group in groups {
             let selected = indexed.as_ref().and_then(|indexed| {
-                let pruning = Pruning { file: indexed, table: &renamed, filters: &filters };
+                let pruning = Pruning { file: indexed, table: &self.stored_table, filters: &filters };
                 pruning.rows(&[group]).map(|rows| (indexed, rows))
             });
             let read = |batch: RecordBatch| {
@@ -405,15 +414,6 @@ impl Scan {
         filter.columns().iter().all(is_plain)
     }
 
-    /// The reader's table, with the names that columns have in files.
-    fn stored_table(&self) -> SchemaRef {
-        let field = |field: &Arc<Field>| match self.state.columns.newest(field.name()) {
-            Some(column) => field.as_ref().clone().with_name(&column.stored),
-            None => field.as_ref().clone(),
-        };
-        Arc::new(Schema::new(self.table.fields().iter().map(field).collect::<Vec<_>>()))
-    }
-
     /// Reads some columns of a row group.
     fn read_group(
         &self,
@@ -433,9 +433,10 @@ impl Scan {
         let mask = ProjectionMask::roots(metadata.parquet_schema(), positions);
         let ranges = ranges(metadata.metadata(), group, &mask, rows.as_ref());
         input.read_ahead(&ranges).map_err(|error| self.trouble(input, file, &error))?;
+        // A reader allocates for a batch of this size, however small the file is.
+        let batch = self.read.batch_size.min(rows_of(metadata.metadata(), group).max(1));
         let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(input.clone(), metadata.clone());
-        let mut builder =
-            builder.with_row_groups(vec![group]).with_projection(mask).with_batch_size(self.read.batch_size);
+        let mut builder = builder.with_row_groups(vec![group]).with_projection(mask).with_batch_size(batch);
         if let Some(rows) = rows {
             builder = builder.with_row_selection(rows);
         }
@@ -546,6 +547,11 @@ pub(super) fn store_failure(log: &Log, file: &DataFile, input: &Input, runtime: 
         Err(object_store::Error::NotFound { .. }) => None,
         _ => Some(log.place.failed(&path, source)),
     }
+}
+
+/// The rows of a row group.
+pub(super) fn rows_of(metadata: &ParquetMetaData, group: usize) -> usize {
+    usize::try_from(metadata.row_group(group).num_rows()).unwrap_or(0)
 }
 
 /// The row groups of versions, or those of ends, which are last.

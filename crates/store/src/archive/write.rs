@@ -79,6 +79,11 @@ impl Writer {
         self.row_key
     }
 
+    #[cfg(test)]
+    pub(super) fn session_of_tests(&self) -> String {
+        self.session.clone()
+    }
+
     /// This writer's versions that are open, with all of their columns.
     pub fn open_versions(&self) -> BoxStream<'static, Result<Piece>> {
         let (log, name, schema) = (self.log.clone(), self.name.clone(), self.spec.schema());

@@ -152,18 +152,15 @@ impl Reader {
         of_row.filter_map(|filter| Shifted::by(filter, OWN, end)).collect()
     }
 
-    fn is_in(&self, time: i64) -> bool {
-        self.period.from.is_none_or(|from| from.0 <= time) && self.period.to.is_none_or(|to| time < to.0)
-    }
-
     /// The period in parts, in the order of time.
     async fn windows(&self, snapshot: &Snapshot) -> Result<Vec<Period>> {
         let (mut counts, mut shift, mut total) = (BTreeMap::<i64, u64>::new(), 0_u32, 0_u64);
-        let mut pieces = self.scan.read(snapshot, &self.own, halves(self.period), false, &[], self.filters());
+        let mut pieces = self.scan.read(snapshot, &self.own, halves(self.period), None, &[], self.filters());
         while let Some(piece) = pieces.next().await {
             let Some(rows) = self.scan.rows(piece?)? else { continue };
             for column in [VALID_FROM, VALID_TO] {
-                for time in times(&rows, column).iter().flatten().filter(|time| self.is_in(*time)) {
+                for time in times(&rows, column).iter().flatten().filter(|time| self.period.contains(Timestamp(*time)))
+                {
                     *counts.entry(time >> shift).or_default() += 1;
                     total += 1;
                 }
@@ -196,7 +193,7 @@ impl Reader {
         columns.dedup();
         let mut held = self.scan.context.hold(0)?;
         let mut found = Halves::new(window, columns);
-        let mut pieces = self.scan.read(snapshot, &self.own, halves(window), false, &found.columns, self.filters());
+        let mut pieces = self.scan.read(snapshot, &self.own, halves(window), None, &found.columns, self.filters());
         while let Some(piece) = pieces.next().await {
             let Some(rows) = self.scan.rows(piece?)? else { continue };
             held.add(found.add(&rows).map_err(|error| malformed(&error))?)?;
@@ -362,11 +359,10 @@ impl Halves {
 
     /// Adds rows. Returns the bytes that they need.
     fn add(&mut self, rows: &RecordBatch) -> Result<usize, ArrowError> {
-        let Period { from, to } = self.window;
-        let is_in = |time: &i64| from.is_none_or(|from| from.0 <= *time) && to.is_none_or(|to| *time < to.0);
+        let window = self.window;
         let time = |rows: &RecordBatch, column: usize, row: usize| {
             let times = times(rows, column);
-            times.is_valid(row).then(|| times.value(row)).filter(is_in)
+            times.is_valid(row).then(|| times.value(row)).filter(|time| window.contains(Timestamp(*time)))
         };
         let is_half = |row| time(rows, VALID_FROM, row).or_else(|| time(rows, VALID_TO, row)).is_some();
         let mask = BooleanArray::from((0..rows.num_rows()).map(is_half).collect::<Vec<bool>>());

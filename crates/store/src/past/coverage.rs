@@ -136,6 +136,16 @@ fn tell_unrecorded(scan: &Scan, table: &str, slots: &[Slot<'_>]) -> bool {
     !slots.is_empty()
 }
 
+/// Whether all recorded slices of a table are known at a time.
+pub(super) fn is_known(intervals: &[Interval], table: &str, time: Timestamp) -> bool {
+    let mut slots: BTreeMap<(&str, &str), Slot<'_>> = BTreeMap::new();
+    for interval in intervals.iter().filter(|interval| interval.table == table) {
+        let slot = slots.entry((&interval.writer, &interval.origin)).or_insert(Slot { intervals: Vec::new() });
+        slot.intervals.push(interval);
+    }
+    !slots.is_empty() && slots.values().all(|slot| slot.missing(time).is_none())
+}
+
 /// Reports the slices whose rows at a time are not known, with their nearest readings.
 pub(super) fn tell_moment(scan: &Scan, table: &str, intervals: &[Interval], time: Timestamp) {
     let slots = slots(intervals, table, scan);

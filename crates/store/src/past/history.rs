@@ -140,7 +140,7 @@ async fn read(scan: &Scan, own: &TableSpec, period: Period, sink: &mut dyn Sink)
     let versions = VERSION.len();
     let columns: Vec<usize> = scan.conditions.needed.iter().filter_map(|column| column.checked_sub(versions)).collect();
     let filters = scan.filters().filter_map(|filter| Shifted::by(filter, versions, scan.spec.columns.len()));
-    let mut pieces = scan.read(&snapshot, own, span(period), false, &columns, filters.collect());
+    let mut pieces = scan.read(&snapshot, own, span(period), None, &columns, filters.collect());
     while let Some(piece) = pieces.next().await {
         let Some(rows) = scan.rows(piece?)? else { continue };
         // The own columns that are needed come last, in the same order.

@@ -2,6 +2,7 @@
 
 mod catalog;
 mod changes;
+mod computed;
 mod coverage;
 mod filter;
 mod history;
@@ -16,7 +17,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use indago_table::{CatalogRef, ColumnSpec, Error, Kind, Past, Result, TableRef, TableSpec};
+use indago_table::{CatalogRef, ColumnSpec, Error, FunctionRef, Kind, Past, Result, TableRef, TableSpec};
 use parking_lot::Mutex;
 use tokio::sync::OnceCell;
 
@@ -64,15 +65,30 @@ impl Recorded {
         Recorded { location, archive, known: Mutex::default(), intervals: tokio::sync::Mutex::default() }
     }
 
-    /// The same table with a past: a query as of a past time reads what was recorded of it. Tables that have a past
-    /// already, and tables of events, are returned as they are.
+    /// The same table with a past: a query as of a past time reads what was recorded of it. As of a time, a table of
+    /// events has all recorded events up to then. Tables that have a past already are returned as they are.
     pub fn with_past(self: &Arc<Self>, live: TableRef) -> TableRef {
         let spec = live.spec();
-        if spec.past != Past::Nothing || spec.events {
+        if spec.past != Past::Nothing {
             return live;
         }
         self.known.lock().insert(spec.name.to_string(), Arc::new(spec.clone()));
         Arc::new(table::PastTable::of_live(self.clone(), live))
+    }
+
+    /// The same for a table that is computed from others. Unless it was recorded itself, a query as of a past time computes it
+    /// from what was recorded of the others.
+    pub fn with_computed_past(self: &Arc<Self>, live: TableRef) -> TableRef {
+        if live.spec().past != Past::Nothing {
+            return live;
+        }
+        self.known.lock().insert(live.spec().name.to_string(), Arc::new(live.spec().clone()));
+        Arc::new(table::PastTable::of_computed(self.clone(), live))
+    }
+
+    /// A function that also computes from what was recorded.
+    pub fn with_past_of_function(self: &Arc<Self>, function: FunctionRef) -> FunctionRef {
+        Arc::new(computed::PastFunction::new(self.clone(), function))
     }
 
     /// The same catalog, whose tables have a past.

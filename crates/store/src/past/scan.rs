@@ -41,14 +41,14 @@ impl Scan {
         self.conditions.filters.iter().map(|(filter, _)| filter)
     }
 
-    /// Reads versions of the rows of `own`, the recorded table: the version columns unless the rows are `plain`, then these
+    /// Reads versions of the rows of `own`, the recorded table: some of the version columns (`None`: all), then these
     /// columns. Only conditions on the recorded table prune.
     pub(super) fn read(
         &self,
         snapshot: &Snapshot,
         own: &TableSpec,
         span: Span,
-        plain: bool,
+        version: Option<&[&str]>,
         columns: &[usize],
         filters: Vec<Arc<dyn RowFilter>>,
     ) -> BoxStream<'static, Result<Piece>> {
@@ -56,7 +56,7 @@ impl Scan {
         let recorded = self.recorded.clone();
         let (schema, meter) = (Some(own.schema()), Some(self.context.meter.clone()));
         let batch_size = self.context.batch_size;
-        let version_columns = plain.then(Vec::new);
+        let version_columns = version.map(|names| names.iter().map(|name| (*name).to_owned()).collect());
         let read = Read { version_columns, schema, filters, batch_size, meter, ..Read::new(span, columns) };
         let pieces = snapshot.read(read);
         pieces.map(move |piece| piece.map_err(|error| recorded.failed(&error))).boxed()

@@ -5,7 +5,7 @@ use std::fs;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Int64Type, TimestampMicrosecondType};
@@ -20,6 +20,7 @@ use crate::archive::{Archive, Changes, End, Piece, Read, STATE, Span, Writer};
 use crate::recorder::coverage::{Heartbeat, How, Interval, STATES, Track, VERSION, distinct};
 use crate::recorder::hash::Columns;
 use crate::recorder::live::Live;
+use crate::recorder::unit::Common;
 use crate::{Error, Result};
 
 /// The table with the intervals that are over.
@@ -37,6 +38,9 @@ const MOST_CLOSED: usize = 256;
 /// Intervals that are over and cannot be written, because the store refuses them.
 const MOST_WAITING: usize = 65_536;
 
+/// The longest time of one compaction of the intervals: the heartbeat waits for it.
+const LONGEST_COMPACTION: Duration = Duration::from_secs(5);
+
 /// The intervals of all tables of a recorder.
 #[derive(Debug, Default)]
 pub(super) struct Board {
@@ -53,6 +57,8 @@ struct State {
     closed: Vec<Interval>,
     /// Intervals that were dropped because too many waited.
     dropped: u64,
+    /// When their table was compacted.
+    maintained: Option<Instant>,
 }
 
 impl Board {
@@ -75,7 +81,13 @@ impl Board {
             }
         }
         let before = before.unwrap_or_default();
-        let mut state = State { instance: random(), beat: before.beat, closed: before.closed, ..State::default() };
+        let mut state = State {
+            instance: random(),
+            beat: before.beat,
+            closed: before.closed,
+            maintained: Some(Instant::now()),
+            ..State::default()
+        };
         for track in before.open {
             state.open.entry(track.interval.table.clone()).or_default().push(track);
         }
@@ -107,15 +119,17 @@ impl Board {
         state.dropped += surplus as u64;
     }
 
-    /// Writes the heartbeat, and moves intervals that are over into their table if there are many.
-    pub(super) async fn beat(
-        &self,
-        archive: &Archive,
-        writer: &str,
-        table: &mut Option<Writer>,
-        stopped: bool,
-    ) -> Result<()> {
-        let (heartbeat_now, over) = {
+    /// The number of intervals that are over and not in their table.
+    #[cfg(test)]
+    pub(super) fn waiting(&self) -> usize {
+        self.state.lock().closed.len()
+    }
+
+    /// Writes the heartbeat, and moves intervals that are over into their table if there are many. Now and then, compacts
+    /// that table and removes what is old.
+    pub(super) async fn beat(&self, common: &Common, table: &mut Option<Writer>, stopped: bool) -> Result<()> {
+        let Common { archive, writer, .. } = common;
+        let (heartbeat_now, over, is_due) = {
             let mut state = self.state.lock();
             if state.dropped > 0 {
                 let dropped = std::mem::take(&mut state.dropped);
@@ -126,7 +140,8 @@ impl Board {
             }
             state.beat += 1;
             let over = if state.closed.len() > MOST_CLOSED { state.closed.clone() } else { Vec::new() };
-            (state.heartbeat(writer, stopped), over)
+            let is_due = state.maintained.is_some_and(|last| last.elapsed() >= common.compact);
+            (state.heartbeat(writer, stopped), over, is_due)
         };
         if let Some(known) = heartbeat(archive, writer).await?
             && known.instance != heartbeat_now.instance
@@ -136,9 +151,6 @@ impl Board {
         }
         if !over.is_empty() {
             store(archive, writer, table, &over).await?;
-            if let Some(table) = table {
-                table.compact(std::time::SystemTime::now().into()).await?;
-            }
             let mut state = self.state.lock();
             // More may have come since.
             let moved = over.len().min(state.closed.len());
@@ -146,8 +158,26 @@ impl Board {
         }
         let bytes =
             if over.is_empty() { heartbeat_now } else { self.state.lock().heartbeat(writer, stopped) }.to_bytes();
-        archive.put_state(&Heartbeat::name(writer), bytes).await
+        archive.put_state(&Heartbeat::name(writer), bytes).await?;
+        if !over.is_empty() || is_due {
+            maintain(common, table).await?;
+            self.state.lock().maintained = Some(Instant::now());
+        }
+        Ok(())
     }
+}
+
+/// Compacts the table of intervals, and removes those that are old.
+async fn maintain(common: &Common, table: &mut Option<Writer>) -> Result<()> {
+    if table.is_none() && common.archive.snapshot(COVERAGE).await?.is_some() {
+        *table = Some(open_table(&common.archive, &common.writer).await?);
+    }
+    let Some(table) = table else { return Ok(()) };
+    let now = common.clock.now().wall;
+    if !table.compact_within(now, LONGEST_COMPACTION).await?.is_left {
+        table.retain(&common.keep, now).await?;
+    }
+    Ok(())
 }
 
 impl State {
@@ -219,15 +249,18 @@ fn spec() -> TableSpec {
     )
 }
 
+async fn open_table(archive: &Archive, name: &str) -> Result<Writer> {
+    let spec = spec();
+    let columns: Vec<String> = spec.columns.iter().map(|column| column.name.to_string()).collect();
+    archive.writer(&spec, &columns, name).await
+}
+
 /// Writes intervals into their table.
 async fn store(archive: &Archive, name: &str, table: &mut Option<Writer>, intervals: &[Interval]) -> Result<()> {
     let spec = spec();
     let writer = match table {
         Some(writer) => writer,
-        None => {
-            let columns: Vec<String> = spec.columns.iter().map(|column| column.name.to_string()).collect();
-            table.insert(archive.writer(&spec, &columns, name).await?)
-        }
+        None => table.insert(open_table(archive, name).await?),
     };
     let failed = |source| Error::Compare { table: COVERAGE.to_owned(), source };
     let texts = |of: &dyn Fn(&Interval) -> Option<String>| -> ArrayRef {

@@ -139,12 +139,16 @@ impl Canonical {
             }
             DataType::Float64 => {
                 let values = array.as_primitive::<Float64Type>();
-                each(&mut |row, hasher| {
-                    let value = values.value(row);
-                    // All NaN are one value.
-                    let value = if value.is_nan() { f64::NAN } else { value };
-                    hasher.write(&value.to_bits().to_le_bytes());
-                });
+                for (row, hasher) in hashers.iter_mut().enumerate() {
+                    // A store has NULL in place of NaN.
+                    match (array.is_valid(row), values.value(row)) {
+                        (true, value) if !value.is_nan() => {
+                            hasher.write_u8(1);
+                            hasher.write(&value.to_bits().to_le_bytes());
+                        }
+                        _ => hasher.write_u8(0),
+                    }
+                }
             }
             DataType::Timestamp(TimeUnit::Microsecond, _) => {
                 let values = array.as_primitive::<TimestampMicrosecondType>();

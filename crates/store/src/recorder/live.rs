@@ -7,6 +7,9 @@ use arrow_schema::ArrowError;
 
 use crate::recorder::hash::{Columns, Hashes};
 
+/// Rows of one identity that are compared with a new one.
+const SEARCHED: u32 = 64;
+
 /// A current row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Row {
@@ -30,7 +33,7 @@ pub(super) struct Live {
     reading: u32,
     /// Rows that differ from their version, with it; a reading that turns out to be incomplete restores them.
     modified: Vec<(i64, Row)>,
-    /// How often the present reading found rows of an id, if more than once.
+    /// For an id of which the present reading found several rows: the last of the first ones, which were all found.
     occurrences: HashMap<i64, u32>,
     /// Time between stored values of volatile columns, in microseconds.
     sample: i64,
@@ -143,21 +146,45 @@ impl Live {
         Ok(found)
     }
 
-    /// The id of a row that the present reading has not found yet.
+    /// The id of a row that the present reading has not found yet. Several rows can have one identity. Of these, it is the
+    /// one with the same content, so that their order does not matter.
     fn next_id(&mut self, hashes: &Hashes, origin: &str) -> i64 {
         let first = hashes.row_id(origin, 0);
-        let is_new = |row_id: i64| self.rows.get(&row_id).is_none_or(|row| row.seen != self.reading);
-        if is_new(first) {
+        let row = |row_id: i64| self.rows.get(&row_id);
+        let is_unseen = |row: &Row| row.seen != self.reading;
+        let is_same = |row: &Row| is_unseen(row) && row.content == hashes.content;
+        if row(first).is_some_and(is_same) {
             return first;
         }
-        let occurrence = self.occurrences.entry(first).or_insert(0);
-        loop {
-            *occurrence += 1;
-            let row_id = hashes.row_id(origin, *occurrence);
-            if is_new(row_id) {
-                return row_id;
+        // Rows of one identity have successive numbers. All up to this one were found.
+        let found = self.occurrences.get(&first).copied().unwrap_or(0);
+        let mut found_now = found;
+        let mut unseen = row(first).filter(|row| is_unseen(row)).map(|_| (0, first));
+        let mut free = row(first).is_none().then_some((0, first));
+        let mut occurrence = found;
+        let last = occurrence.saturating_add(SEARCHED);
+        let chosen = loop {
+            occurrence = occurrence.saturating_add(1);
+            let row_id = hashes.row_id(origin, occurrence);
+            match row(row_id) {
+                Some(row) if is_same(row) => break (occurrence, row_id),
+                Some(row) if is_unseen(row) => unseen = unseen.or(Some((occurrence, row_id))),
+                Some(_) if occurrence == found_now + 1 => found_now = occurrence,
+                Some(_) => {}
+                None => free = free.or(Some((occurrence, row_id))),
             }
+            let is_over = row(row_id).is_none() || occurrence >= last;
+            if is_over && let Some(other) = unseen.or(free) {
+                break other;
+            }
+        };
+        if chosen.0 == found_now + 1 {
+            found_now = chosen.0;
         }
+        if found_now > found {
+            self.occurrences.insert(first, found_now);
+        }
+        chosen.1
     }
 
     /// Ends a reading. Returns the versions that are over, and the ids of rows whose modification does not count,

@@ -10,6 +10,8 @@ mod redact;
 mod unit;
 
 #[cfg(test)]
+mod property;
+#[cfg(test)]
 mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -32,7 +34,7 @@ pub use board::{coverage, is_recorded};
 pub use coverage::{How, Interval};
 pub use unit::TableReading;
 
-use crate::archive::Archive;
+use crate::archive::{Archive, Retention};
 use crate::{Error, Result};
 use board::{BEAT, Board};
 use clock::Clock;
@@ -130,8 +132,9 @@ impl Recorder {
             let tracks = board.tracks(plan.name());
             Unit::new(plan, record.redact_secrets, &patterns, tracks)
         };
+        let keep = kept(record, &plans);
         let units = plans.into_iter().map(unit).collect();
-        let common = Common { engine, archive, writer, clock: Clock::live(), compact: record.compact.0 };
+        let common = Common { engine, archive, writer, clock: Clock::live(), compact: record.compact.0, keep };
         let (common, board, progress) = (Arc::new(common), Arc::new(board), Progress::default());
         Ok(Recorder { common, board, units, problems, progress })
     }
@@ -156,9 +159,12 @@ impl Recorder {
         self.progress.clone()
     }
 
-    /// Reads each table once.
+    /// Reads each table once. All readings have the time of the start.
     pub async fn once(&mut self, mut told: impl FnMut(&TableReading)) -> Result<()> {
+        let now = self.common.clock.now();
         for unit in &mut self.units {
+            // A query as of this time has all tables.
+            unit.capture = Some(now);
             if unit.plan.how != How::Event {
                 unit.plan.how = How::Capture;
             }
@@ -166,8 +172,13 @@ impl Recorder {
             self.board.set(&recorded.table, unit.tracks(), over);
             self.progress.add(&recorded);
             told(&recorded);
+            match unit.tidy(&self.common).await {
+                Err(error @ Error::OtherWriter { .. }) => return Err(error),
+                Err(error) => tracing::warn!(table = unit.plan.name(), %error, "the table could not be compacted"),
+                Ok(()) => {}
+            }
         }
-        self.board.beat(&self.common.archive, &self.common.writer, &mut None, true).await
+        self.board.beat(&self.common, &mut None, true).await
     }
 
     /// Records until `cancel` completes. `told` gets each reading.
@@ -216,7 +227,7 @@ impl Recorder {
                 },
                 () = tokio::time::sleep_until(next) => {
                     next = Instant::now() + BEAT;
-                    match board.beat(&common.archive, &common.writer, &mut intervals, false).await {
+                    match board.beat(&common, &mut intervals, false).await {
                         Err(error @ (Error::Recording { .. } | Error::OtherWriter { .. })) => break Err(error),
                         Err(error) => {
                             intervals = None;
@@ -229,8 +240,15 @@ impl Recorder {
         };
         tasks.shutdown().await;
         outcome?;
-        board.beat(&common.archive, &common.writer, &mut intervals, true).await
+        board.beat(&common, &mut intervals, true).await
     }
+}
+
+/// What is kept of the coverage: at least as much as of any table.
+fn kept(record: &Record, plans: &[Plan]) -> Retention {
+    let ages = plans.iter().map(|plan| plan.retain).collect::<Option<Vec<_>>>();
+    let bytes = record.retain_size.map(|size| size.0);
+    Retention { age: ages.and_then(|ages| ages.into_iter().max()), bytes, grace: unit::GRACE }
 }
 
 /// Reads a table each time it is due or has changed.

@@ -240,6 +240,17 @@ const SETTINGS: &[&str] = &[
     "yum_sources",
 ];
 
+/// Tables of clusters that are computed from several lists.
+const COMPUTED: &[&str] = &[
+    "kubernetes_api_resources",
+    "kubernetes_exposures",
+    "kubernetes_images",
+    "kubernetes_pod_security",
+    "kubernetes_pod_security_violations",
+    "kubernetes_webhooks",
+    "kubernetes_workload_pod_security",
+];
+
 /// Tables that are expensive to read.
 const EXPENSIVE: &[&str] = &["hash", "suid_bin"];
 
@@ -293,6 +304,7 @@ async fn defaults(engine: &Engine, problems: &mut Vec<String>) -> BTreeMap<Strin
         ("settings", group(listed(SETTINGS), 900, false)),
         ("expensive", group(listed(EXPENSIVE), 3600, false)),
         ("clusters", group(clusters, 60, true)),
+        ("computed", group(listed(COMPUTED), 900, false)),
         ("accounts", group(accounts, 900, false)),
     ];
     groups

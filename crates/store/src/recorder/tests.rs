@@ -23,7 +23,10 @@ use rand::{RngExt, SeedableRng};
 use tokio::sync::{mpsc, oneshot};
 
 use super::*;
+use crate::archive::tests::fault::{Fault, Faulty};
+use crate::archive::tests::open_at;
 use crate::archive::{Piece, Read, Span};
+use crate::past::Recorded;
 use crate::recorder::clock::Now;
 
 /// How a cluster answers.
@@ -130,20 +133,20 @@ impl Table for World {
 
 /// A clock that the test sets, in seconds.
 #[derive(Debug, Clone, Default)]
-struct Hands {
+pub(super) struct Hands {
     wall: Arc<AtomicI64>,
     running: Arc<AtomicI64>,
 }
 
 impl Hands {
     /// Time passes.
-    fn pass(&self, seconds: i64) {
+    pub(super) fn pass(&self, seconds: i64) {
         self.wall.fetch_add(seconds, Ordering::Relaxed);
         self.running.fetch_add(seconds, Ordering::Relaxed);
     }
 
     /// Somebody sets the clock.
-    fn step(&self, seconds: i64) {
+    pub(super) fn step(&self, seconds: i64) {
         self.wall.fetch_add(seconds, Ordering::Relaxed);
     }
 
@@ -156,7 +159,7 @@ impl Hands {
     }
 }
 
-fn settings(table: &str) -> Settings {
+pub(super) fn settings(table: &str) -> Settings {
     let recording = Recording {
         tables: vec![table.to_owned()],
         every: Period::seconds(30),
@@ -167,7 +170,12 @@ fn settings(table: &str) -> Settings {
     Settings { record, recording: BTreeMap::from([("all".to_owned(), recording)]) }
 }
 
-async fn recorder(engine: &Engine, dir: &std::path::Path, hands: &Hands, settings: &Settings) -> Result<Recorder> {
+pub(super) async fn recorder(
+    engine: &Engine,
+    dir: &std::path::Path,
+    hands: &Hands,
+    settings: &Settings,
+) -> Result<Recorder> {
     let archive = Archive::open(&dir.display().to_string()).await?;
     let mut recorder = Recorder::open(engine.clone(), archive, settings).await?;
     assert_eq!(recorder.problems(), [""; 0]);
@@ -176,14 +184,14 @@ async fn recorder(engine: &Engine, dir: &std::path::Path, hands: &Hands, setting
 }
 
 /// One reading of all tables, as a recorder that runs does it.
-async fn read(recorder: &mut Recorder) -> TableReading {
+pub(super) async fn read(recorder: &mut Recorder) -> TableReading {
     let mut last = TableReading::default();
     for unit in &mut recorder.units {
         let (recorded, over) = unit.read(&recorder.common).await.expect("no other recorder");
         recorder.board.set(&recorded.table, unit.tracks(), over);
         last = recorded;
     }
-    recorder.board.beat(&recorder.common.archive, &recorder.common.writer, &mut None, false).await.expect("written");
+    recorder.board.beat(&recorder.common, &mut None, false).await.expect("written");
     last
 }
 
@@ -354,7 +362,7 @@ async fn outages_and_times_without_a_recorder_are_gaps() {
     let many = Interval { origin: "c".to_owned(), ..coverage(&archive).await.expect("readable")[0].clone() };
     let over = (0..300).map(|number| Interval { from: Timestamp(number), ..many.clone() }).collect();
     now.board.set("world", now.units[0].tracks(), over);
-    now.board.beat(&archive, "here", &mut None, false).await.expect("written");
+    now.board.beat(&now.common, &mut None, false).await.expect("written");
     let all = coverage(&archive).await.expect("readable");
     assert_eq!(all.iter().filter(|interval| interval.origin == "c").count(), 300);
     assert_eq!(all.len(), 308);
@@ -515,4 +523,175 @@ async fn events_are_versions_that_begin_and_end_at_their_time() {
     }
     times.sort();
     assert_eq!(times, [1, 2, 3, 4, 5, 6]);
+    // Read with SQL: next to the live table, and without it.
+    let numbers = async |engine: &Engine, sql: &str| -> Vec<i64> {
+        let query = engine.query(sql).await.unwrap_or_else(|error| panic!("{sql}: {error}"));
+        let batches = query.collect().await.unwrap_or_else(|error| panic!("{sql}: {error}"));
+        let columns = batches.iter().map(|batch| batch.column(0).as_primitive::<Int64Type>().values().to_vec());
+        let mut numbers: Vec<i64> = columns.flatten().collect();
+        numbers.sort_unstable();
+        numbers
+    };
+    let recorded = Recorded::open(now.common.archive.clone());
+    let (_sender, silent) = mpsc::unbounded_channel();
+    let builder = Engine::builder().events(Bell(tokio::sync::Mutex::new(silent)), EventLimits::default());
+    let others = Engine::builder().catalog(recorded.others()).build().await.expect("an engine");
+    let beside = builder.event_tables(move |events| recorded.with_past(events)).build().await.expect("an engine");
+    assert_eq!(numbers(&beside, "SELECT number FROM rings").await, [0; 0], "the buffer of this program");
+    for (clause, expected) in [
+        ("AS OF '1970-01-01 00:00:03'", &[1, 2, 3][..]),
+        ("AS OF '1970-01-01 00:00:03.9'", &[1, 2, 3]),
+        ("AS OF '1970-01-01 00:00:00'", &[]),
+        ("AS OF now()", &[1, 2, 3, 4, 5, 6]),
+        ("FROM '1970-01-01 00:00:02' TO '1970-01-01 00:00:04'", &[2, 3]),
+        ("BETWEEN '1970-01-01 00:00:02' AND '1970-01-01 00:00:04'", &[2, 3, 4]),
+        ("ALL", &[1, 2, 3, 4, 5, 6]),
+    ] {
+        let sql = format!("SELECT number FROM rings FOR SYSTEM_TIME {clause}");
+        assert_eq!(numbers(&beside, &sql).await, expected, "{sql}");
+        assert_eq!(numbers(&others, &sql).await, expected, "{sql}");
+    }
+    assert_eq!(numbers(&others, "SELECT number FROM rings WHERE number > 4").await, [5, 6]);
+}
+
+/// An object store refuses all requests for ten minutes, and then every second one.
+#[tokio::test]
+async fn ten_minutes_of_throttling_are_a_gap_and_lose_nothing_that_was_acknowledged() {
+    let store = Faulty::new(Arc::new(object_store::memory::InMemory::new()), Fault::None, 0);
+    let archive = open_at(store.clone()).await.expect("an empty store");
+    let (world, hands) = (World::new(), Hands::default());
+    let (sender, receiver) = mpsc::unbounded_channel();
+    let builder = Engine::builder().table(Arc::new(world.clone()));
+    let builder = builder.events(Bell(tokio::sync::Mutex::new(receiver)), EventLimits::default());
+    let engine = builder.build().await.expect("an engine");
+    engine.start_events();
+    hands.pass(1_000_000);
+    let mut settings = settings("world");
+    settings.recording.get_mut("all").expect("a group").tables.push("rings".to_owned());
+    let mut now = Recorder::open(engine, archive.clone(), &settings).await.expect("opened");
+    Arc::get_mut(&mut now.common).expect("nobody else has it").clock = hands.clock();
+    let mut random = StdRng::seed_from_u64(7);
+    let (mut acknowledged, mut refused, mut half_refused) = (Vec::new(), 0, 0);
+    // Each reading is 30 seconds after the one before it.
+    let phases = [(0_u64, 6), (1, 20), (0, 4), (2, 20), (0, 4)];
+    let mut rung = 0;
+    for (throttled, readings) in phases {
+        store.throttled.store(throttled, Ordering::SeqCst);
+        for _ in 0..readings {
+            hands.pass(30);
+            let clusters: Vec<(&str, Rows)> = ["a", "b"].map(|cluster| (cluster, some_rows(&mut random))).into();
+            clusters.iter().for_each(|(cluster, rows)| world.set(cluster, rows.clone(), Answer::Complete));
+            rung += 1;
+            let (heard, is_heard) = oneshot::channel();
+            sender.send((rung, heard)).expect("it listens");
+            is_heard.await.expect("it listens");
+            for unit in &mut now.units {
+                let (recorded, over) = unit.read(&now.common).await.expect("no other recorder");
+                now.board.set(&recorded.table, unit.tracks(), over);
+                match &recorded.failure {
+                    Some(failure) => {
+                        assert!(failure.contains("could not be stored"), "{failure}");
+                        // Nothing waits in memory: the next reading compares with the store.
+                        assert!(unit.live.is_none());
+                        refused += u32::from(throttled == 1);
+                        half_refused += u32::from(throttled == 2);
+                    }
+                    None if recorded.table == "world" => {
+                        let rows = clusters.iter().flat_map(|(cluster, rows)| {
+                            rows.iter().map(|(id, (value, _))| ((*cluster).to_owned(), *id, value.clone()))
+                        });
+                        acknowledged.push((recorded.at.expect("a time"), rows.collect::<Vec<_>>()));
+                    }
+                    None => {}
+                }
+            }
+            let beat = now.board.beat(&now.common, &mut None, false).await;
+            assert!(throttled > 0 || beat.is_ok(), "{beat:?}");
+            assert!(now.board.waiting() < 64, "the intervals of an outage are few");
+        }
+    }
+    // Two tables.
+    assert_eq!(refused, 40);
+    assert!(half_refused > 10, "{half_refused}");
+    assert!(acknowledged.len() >= 14, "{}", acknowledged.len());
+    for (at, rows) in &acknowledged {
+        let found = as_of(&archive, Span::AsOf(*at)).await;
+        let found: Vec<_> = found.into_iter().map(|(cluster, id, value, ..)| (cluster, id, value)).collect();
+        assert_eq!(found, *rows, "at {at}");
+    }
+    let coverage = shown(&archive).await;
+    let gap = coverage.iter().find(|line| line.starts_with("cluster=a 180-810 "));
+    assert!(gap.is_some_and(|line| line.contains("it could not be stored")), "{coverage:?}");
+    // Events wait in their buffer, and are stored once.
+    let snapshot = archive.snapshot("rings").await.expect("readable").expect("recorded");
+    let mut pieces = snapshot.read(Read::new(Span::Between { from: None, to: None }, vec!["number".to_owned()]));
+    let mut numbers: Vec<i64> = Vec::new();
+    while let Some(piece) = pieces.next().await {
+        let Piece::Rows(batch) = piece.expect("read") else { panic!("damaged") };
+        numbers.extend(batch.column_by_name("number").expect("a column").as_primitive::<Int64Type>().values());
+    }
+    numbers.sort_unstable();
+    assert_eq!(numbers, (1..=rung).collect::<Vec<_>>());
+}
+
+/// The intervals of the coverage are kept as long as any table's rows, or up to a size.
+#[tokio::test]
+async fn the_coverage_is_compacted_and_its_old_intervals_are_removed() {
+    const DAY: i64 = 24 * 3600;
+    let (world, hands) = (World::new(), Hands::default());
+    world.set("a", rows(0..4), Answer::Complete);
+    let engine = Engine::builder().table(Arc::new(world.clone())).build().await.expect("an engine");
+    hands.pass(100 * DAY);
+    for (age, size) in [(Some(2), None), (None, Some(60_000)), (None, None)] {
+        let folder = tempfile::tempdir().expect("a directory");
+        let mut settings = settings("world");
+        settings.record.retain = Period::seconds(age.unwrap_or(0) * DAY as u64);
+        settings.record.retain_size = size.map(indago_config::Size);
+        let mut now = recorder(&engine, folder.path(), &hands, &settings).await.expect("opened");
+        read(&mut now).await;
+        let archive = now.common.archive.clone();
+        let one = coverage(&archive).await.expect("readable")[0].clone();
+        let (mut table, mut reader) = (None, None);
+        let mut most = 0;
+        for round in 0..60 {
+            hands.pass(DAY / 4);
+            let to = now.common.clock.now().wall;
+            let interval = |number: i64| Interval {
+                origin: format!("slice {number}"),
+                from: Timestamp(to.0 - 1000 * number - 1000),
+                to,
+                gap: Some(format!("gap {round}")),
+                ..one.clone()
+            };
+            now.board.set("world", now.units[0].tracks(), (0..300).map(interval).collect());
+            now.board.beat(&now.common, &mut table, false).await.expect("written");
+            let snapshot = archive.snapshot(board::COVERAGE).await.expect("readable").expect("recorded");
+            most = most.max(snapshot.size().0);
+            if round == 20 {
+                // A reader that takes its time.
+                let known = coverage(&archive).await.expect("readable").len() - 1;
+                reader = Some((snapshot, known));
+            }
+        }
+        let all = coverage(&archive).await.expect("readable");
+        let to = now.common.clock.now().wall;
+        let oldest = all.iter().filter(|interval| interval.gap.is_some()).map(|interval| interval.to.0).min();
+        let days = (to.0 - oldest.expect("intervals")) / 1_000_000 / DAY;
+        let snapshot = archive.snapshot(board::COVERAGE).await.expect("readable").expect("recorded");
+        let (files, bytes) = snapshot.size();
+        match (age, size) {
+            (Some(_), _) => assert!((2..=5).contains(&days), "{days} days, {files} files"),
+            (_, Some(limit)) => assert!(days < 14 && bytes < limit + 40_000, "{days} days, {bytes} bytes"),
+            _ => assert_eq!(days, 14, "all of it"),
+        }
+        assert!(most < 40, "{most} files");
+        let (snapshot, known) = reader.expect("a reader");
+        let mut pieces = snapshot.read(Read::new(Span::Between { from: None, to: None }, Vec::new()));
+        let mut count = 0;
+        while let Some(piece) = pieces.next().await {
+            let Piece::Rows(batch) = piece.expect("read") else { panic!("a file is gone") };
+            count += batch.num_rows();
+        }
+        assert_eq!(count, known, "a reader that began long ago has the intervals of then");
+    }
 }

@@ -19,21 +19,26 @@ use indago_engine::{Engine, Query, QueryOptions};
 use indago_table::{Completeness, Coverage, Kind, Timestamp, Warning};
 use regex::Regex;
 
-use crate::archive::{Archive, Changes, End, Piece, Retention, Writer};
+use crate::archive::{Archive, Changes, Compacted, End, Piece, Retention, Writer};
 use crate::capture::with_users;
-use crate::recorder::clock::{Clock, Moment, Moments, shown};
+use crate::recorder::clock::{Clock, Moment, Moments, Now, shown};
 use crate::recorder::coverage::{How, Interval, Lack, Reading, Track};
 use crate::recorder::hash::Columns;
 use crate::recorder::live::{Absent, Found, Live};
 use crate::recorder::plan::Plan;
 use crate::recorder::redact::Redaction;
+use crate::table::moment as captured_moment;
 use crate::{Error, Result};
 
 /// Size of new rows that are written before a reading ends.
 const FLUSH: usize = 64 << 20;
 
+/// The shortest and the longest time of compaction between two readings.
+const SHORTEST_STEP: Duration = Duration::from_secs(1);
+const LONGEST_STEP: Duration = Duration::from_secs(30);
+
 /// How long files that are no longer used stay for readers.
-const GRACE: Duration = Duration::from_secs(3600);
+pub(super) const GRACE: Duration = Duration::from_secs(3600);
 
 /// Timeout of a reading, if the engine has none.
 const LONGEST: Duration = Duration::from_secs(600);
@@ -81,6 +86,8 @@ pub(super) struct Common {
     pub(super) writer: String,
     pub(super) clock: Clock,
     pub(super) compact: Duration,
+    /// What is kept of the coverage.
+    pub(super) keep: Retention,
 }
 
 /// A recorded table.
@@ -90,9 +97,9 @@ pub(super) struct Unit {
     columns: Columns,
     redaction: Redaction,
     schema: SchemaRef,
-    writer: Option<Writer>,
+    pub(super) writer: Option<Writer>,
     /// Its rows; `None` until they are read from the store, and after an error of the store.
-    live: Option<Live>,
+    pub(super) live: Option<Live>,
     tracks: Vec<Track>,
     by_origin: HashMap<String, u32>,
     moments: Moments,
@@ -103,6 +110,8 @@ pub(super) struct Unit {
     is_first: bool,
     is_failing: bool,
     maintained: Instant,
+    /// The time of the next reading, if it is a capture of several tables.
+    pub(super) capture: Option<Now>,
 }
 
 /// A row in the schema of readings: version columns before the recorded ones.
@@ -148,6 +157,7 @@ impl Unit {
             is_first: true,
             is_failing: false,
             maintained: Instant::now(),
+            capture: None,
             plan,
         }
     }
@@ -161,7 +171,7 @@ impl Unit {
     pub(super) async fn read(&mut self, common: &Common) -> Result<(TableReading, Vec<Interval>)> {
         let began = Instant::now();
         let loaded = if self.live.is_none() { self.load(common).await } else { Ok(()) };
-        let moment = self.moments.next(common.clock.now());
+        let moment = self.moments.next(self.now(common));
         let late = self.late(&moment);
         self.number += 1;
         let mut recorded =
@@ -203,6 +213,13 @@ impl Unit {
         self.slow = (recorded.elapsed > self.plan.every)
             .then(|| format!("reading and writing it took {}", shown(recorded.elapsed)));
         Ok((recorded, over))
+    }
+
+    /// The time of a reading. Captured rows have theirs, and the tables of a capture have one.
+    fn now(&self, common: &Common) -> Now {
+        let captured_at = self.plan.table.spec().captured_at.as_deref().and_then(captured_moment);
+        let captured_at = captured_at.map(|micros| Now { wall: Timestamp(micros), running: None });
+        captured_at.or(self.capture).unwrap_or_else(|| common.clock.now())
     }
 
     /// Why there was no reading for longer than planned.
@@ -578,13 +595,33 @@ impl Unit {
         if self.maintained.elapsed() < common.compact {
             return Ok(());
         }
+        let most = (self.plan.every / 2).clamp(SHORTEST_STEP, LONGEST_STEP);
+        let Some(compacted) = self.compact_within(common, most).await? else { return Ok(()) };
+        if compacted.is_left {
+            // It continues after the next reading, which waits for it.
+            return Ok(());
+        }
         self.maintained = Instant::now();
+        self.retain(common).await
+    }
+
+    /// Compacts the table if it has enough files for that. Then removes old versions.
+    pub(super) async fn tidy(&mut self, common: &Common) -> Result<()> {
+        match self.compact_within(common, Duration::MAX).await? {
+            Some(compacted) if compacted.before > 0 => self.retain(common).await,
+            _ => Ok(()),
+        }
+    }
+
+    async fn compact_within(&mut self, common: &Common, most: Duration) -> Result<Option<Compacted>> {
+        let Some(writer) = &mut self.writer else { return Ok(None) };
+        writer.compact_within(common.clock.now().wall, most).await.map(Some)
+    }
+
+    async fn retain(&mut self, common: &Common) -> Result<()> {
         let Some(writer) = &mut self.writer else { return Ok(()) };
-        let now = common.clock.now().wall;
-        writer.compact(now).await?;
         let keep = Retention { age: self.plan.retain, bytes: self.plan.retain_size, grace: GRACE };
-        writer.retain(&keep, now).await?;
-        Ok(())
+        writer.retain(&keep, common.clock.now().wall).await.map(drop)
     }
 }
 

@@ -164,6 +164,11 @@ pub(crate) async fn resources(scan: &AnyScan<Kubernetes>, cluster: &str) -> Resu
             let size = resources.size();
             return Ok((resources, size));
         }
+        if scan.as_of().is_some() {
+            let resources = Resources::new(recorded(scan, &cluster.name).await?);
+            let size = resources.size();
+            return Ok((resources, size));
+        }
         let context = ScanContext {
             meter: scan.meter().clone(),
             gate: scan.context().gate.clone(),
@@ -183,6 +188,24 @@ pub(crate) async fn resources(scan: &AnyScan<Kubernetes>, cluster: &str) -> Resu
         Ok((resources, size))
     };
     scan.cached(&key, read).await
+}
+
+/// The resources of a past time, as they were recorded.
+async fn recorded(scan: &AnyScan<Kubernetes>, cluster: &str) -> Result<Vec<ApiResource>> {
+    const TABLE: &str = "kubernetes_api_resources";
+    let columns =
+        ["cluster", "name", "singular_name", "namespaced", "group", "kind", "verbs", "short_names", "group_version"];
+    let context = scan.context();
+    let rows = match &context.past {
+        Some(past) => past.rows(TABLE, &columns, context).await?.documents,
+        None => Vec::new(),
+    };
+    let rows: Vec<ApiResource> = rows.iter().filter(|row| row["cluster"] == cluster).map(ApiResource::of_row).collect();
+    if rows.is_empty() {
+        let why = format!("the resources of the server at this time are unknown, because `{TABLE}` was not recorded");
+        return Err(Error::Unsupported(why));
+    }
+    Ok(rows)
 }
 
 #[cfg(test)]

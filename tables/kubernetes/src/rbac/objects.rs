@@ -1,6 +1,6 @@
 //! Makes a [`Policy`] from the API's objects.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use indago_table::json;
@@ -45,6 +45,26 @@ impl Kind {
         matches!(self, Kind::Roles | Kind::RoleBindings)
     }
 
+    /// The table with its rules or subjects, the list that they are elements of, and the fields of
+    /// an element by the table's columns.
+    pub(crate) fn rows(self) -> (&'static str, &'static str, &'static [(&'static str, &'static str)]) {
+        const RULE: [(&str, &str); 5] = [
+            ("verbs", "verbs"),
+            ("api_groups", "apiGroups"),
+            ("resources", "resources"),
+            ("resource_names", "resourceNames"),
+            ("non_resource_urls", "nonResourceURLs"),
+        ];
+        const SUBJECT: [(&str, &str); 3] =
+            [("subject_kind", "kind"), ("subject_name", "name"), ("subject_namespace", "namespace")];
+        match self {
+            Kind::ClusterRoles => ("kubernetes_cluster_role_policy_rules", "rules", &RULE),
+            Kind::Roles => ("kubernetes_role_policy_rules", "rules", &RULE),
+            Kind::ClusterRoleBindings => ("kubernetes_cluster_role_binding_subjects", "subjects", &SUBJECT),
+            Kind::RoleBindings => ("kubernetes_role_binding_subjects", "subjects", &SUBJECT),
+        }
+    }
+
     /// The parts of an object that are read.
     pub(crate) fn paths(self) -> &'static [&'static str] {
         match self {
@@ -75,6 +95,27 @@ enum Object {
 struct RoleRef {
     is_cluster: bool,
     name: Arc<str>,
+}
+
+/// The objects behind recorded rows of a cluster.
+pub(crate) fn of_rows(kind: Kind, rows: Vec<Document>, cluster: &str) -> impl Iterator<Item = Document> {
+    let (_, list, fields) = kind.rows();
+    let mut objects: BTreeMap<String, Document> = BTreeMap::new();
+    for row in rows.into_iter().filter(|row| row["cluster"] == cluster) {
+        let identity = format!("{} {} {}", row["uid"], row["namespace"], row["name"]);
+        let object = objects.entry(identity).or_insert_with(|| {
+            serde_json::json!({
+                "metadata": { "name": row["name"], "namespace": row["namespace"] },
+                "roleRef": { "kind": row["role_kind"], "name": row["role_name"] },
+                list: [],
+            })
+        });
+        let fields = fields.iter().map(|(column, field)| ((*field).to_owned(), row[*column].clone()));
+        if let Some(list) = object[list].as_array_mut() {
+            list.push(Document::Object(fields.collect()));
+        }
+    }
+    objects.into_values()
 }
 
 /// Parses an object. A malformed part is left out, and the rest is kept. Only objects of files can lack a namespace.

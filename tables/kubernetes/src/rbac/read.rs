@@ -33,20 +33,9 @@ pub(crate) struct Read {
 pub(crate) async fn policy(scan: &AnyScan<Kubernetes>, cluster: &Arc<Cluster>) -> Result<Arc<Policy>> {
     let key = format!("kubernetes policy {}", cluster.name);
     let read = async {
-        let state = state(scan, cluster);
-        let known = cluster.known_policy.lock().clone();
-        let read = match (state, known) {
-            (Some((state, moment)), Some((of, read))) if state == of => {
-                scan.context().date(&scan.spec().name, moment);
-                read
-            }
-            (state, _) => {
-                let read = Arc::new(read(scan, cluster).await?);
-                if let Some((state, _)) = state.filter(|_| read.is_whole) {
-                    *cluster.known_policy.lock() = Some((state, read.clone()));
-                }
-                read
-            }
+        let read = match scan.as_of() {
+            Some(_) => Arc::new(recorded(scan, cluster).await?),
+            None => current(scan, cluster).await?,
         };
         for (origin, error) in &read.reports {
             scan.report(origin, error);
@@ -55,6 +44,54 @@ pub(crate) async fn policy(scan: &AnyScan<Kubernetes>, cluster: &Arc<Cluster>) -
         Ok((read.policy.clone(), size))
     };
     scan.cached(&key, read).await.map(|policy| Arc::clone(&*policy))
+}
+
+/// The policy of the present.
+async fn current(scan: &AnyScan<Kubernetes>, cluster: &Arc<Cluster>) -> Result<Arc<Read>> {
+    let state = state(scan, cluster);
+    let known = cluster.known_policy.lock().clone();
+    Ok(match (state, known) {
+        (Some((state, moment)), Some((of, read))) if state == of => {
+            scan.context().date(&scan.spec().name, moment);
+            read
+        }
+        (state, _) => {
+            let read = Arc::new(read(scan, cluster).await?);
+            if let Some((state, _)) = state.filter(|_| read.is_whole) {
+                *cluster.known_policy.lock() = Some((state, read.clone()));
+            }
+            read
+        }
+    })
+}
+
+/// The policy of a past time, from what was recorded of the tables of rules and subjects. A role without rules and a
+/// binding without subjects have no rows, and grant nothing.
+async fn recorded(scan: &AnyScan<Kubernetes>, cluster: &Arc<Cluster>) -> Result<Read> {
+    let context = scan.context();
+    let Some(past) = &context.past else {
+        return Err(Error::Unsupported("the roles and bindings of the past were not recorded".to_owned()));
+    };
+    let (mut parsed, mut is_whole) = (Vec::new(), true);
+    for kind in Kind::ALL {
+        let (table, _, fields) = kind.rows();
+        let own = ["cluster", "uid", "namespace", "name", "role_kind", "role_name"];
+        let columns: Vec<&str> = own.into_iter().chain(fields.iter().map(|(column, _)| *column)).collect();
+        let rows = past.rows(table, &columns, context).await?;
+        is_whole &= !rows.is_incomplete;
+        parsed.extend(
+            objects::of_rows(kind, rows.documents, &cluster.name).map(|object| objects::parse(kind, &object, false)),
+        );
+    }
+    let of_object = |problem: &String| (origin(cluster), Error::Malformed(problem.clone()));
+    let mut reports: Vec<_> = parsed.iter().flat_map(|parsed| &parsed.problems).map(of_object).collect();
+    let Made { mut policy, .. } = objects::policy(parsed, Rules::Stored);
+    policy.is_incomplete |= !is_whole;
+    if !is_whole {
+        let why = "roles and bindings were not recorded completely at this time, so rights may be missing";
+        reports.push((origin(cluster), Error::Unsupported(why.to_owned())));
+    }
+    Ok(Read { policy: Arc::new(policy), reports, is_whole })
 }
 
 /// The state of the four lists in memory, and when they were last known to be current.

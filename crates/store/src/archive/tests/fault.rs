@@ -18,7 +18,7 @@ use object_store::{
 
 /// What happens from the operation with a number on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Fault {
+pub(crate) enum Fault {
     None,
     /// The process was killed: nothing happens any more.
     Killed,
@@ -35,23 +35,35 @@ pub(super) enum Fault {
 }
 
 #[derive(Debug)]
-pub(super) struct Faulty {
+pub(crate) struct Faulty {
     inner: Arc<dyn ObjectStore>,
     fault: Fault,
     at: u64,
-    pub(super) count: AtomicU64,
-    pub(super) reads: AtomicU64,
+    pub(crate) count: AtomicU64,
+    pub(crate) reads: AtomicU64,
+    /// Which operations are throttled: none (0), all (1), or every second one (2).
+    pub(crate) throttled: AtomicU64,
 }
 
 impl Faulty {
-    pub(super) fn new(inner: Arc<dyn ObjectStore>, fault: Fault, at: u64) -> Arc<Self> {
-        Arc::new(Faulty { inner, fault, at, count: AtomicU64::new(0), reads: AtomicU64::new(0) })
+    pub(crate) fn new(inner: Arc<dyn ObjectStore>, fault: Fault, at: u64) -> Arc<Self> {
+        Arc::new(Faulty {
+            inner,
+            fault,
+            at,
+            count: AtomicU64::new(0),
+            reads: AtomicU64::new(0),
+            throttled: AtomicU64::new(0),
+        })
     }
 
     /// Runs an operation. `Ok(true)`: its response is lost.
     async fn before(&self, is_write: bool) -> Result<bool> {
         let number = self.count.fetch_add(1, Ordering::SeqCst);
         let failed = |text: &'static str| Error::Generic { store: "faulty", source: text.into() };
+        if self.is_throttled(number) {
+            return Err(failed("503 Slow Down"));
+        }
         match self.fault {
             Fault::Slow(millis) => tokio::time::sleep(Duration::from_millis(millis)).await,
             Fault::Killed if number >= self.at => return Err(failed("killed")),
@@ -68,10 +80,19 @@ impl Faulty {
         Ok(false)
     }
 
+    fn is_throttled(&self, number: u64) -> bool {
+        match self.throttled.load(Ordering::SeqCst) {
+            0 => false,
+            1 => true,
+            every => number % every == 0,
+        }
+    }
+
     /// Counts an operation whose result is a stream. Returns whether it fails.
     fn fails(&self) -> bool {
         let number = self.count.fetch_add(1, Ordering::SeqCst);
         match self.fault {
+            _ if self.is_throttled(number) => true,
             Fault::Killed | Fault::KilledAfter => number >= self.at,
             Fault::Once => number == self.at,
             _ => false,

@@ -1,6 +1,7 @@
 //! How little is read, and how the files look.
 
 use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
 
 use super::fault::{Fault, Faulty};
 use super::history::files;
@@ -8,6 +9,7 @@ use super::*;
 use arrow_array::BooleanArray;
 use indago_table::scan::RowGroups;
 use indago_table::{Meter, RowFilter};
+use object_store::PutOptions;
 
 /// `uid = '..'`.
 #[derive(Debug)]
@@ -177,4 +179,108 @@ async fn a_table_of_100_000_files_is_opened_and_pruned() {
     assert_eq!(of_pieces(pieces(&snapshot, read).await).len(), 1);
     let reads = counted.reads.load(Ordering::SeqCst) - opened;
     assert!(reads < 30, "{reads} reads");
+}
+
+/// Writes many files of one reading each, quickly: the files of a batch of readings are of one commit.
+async fn many_files(archive: &Archive, store: &Arc<dyn ObjectStore>, count: usize) -> i64 {
+    use super::super::file::{Encoder, Role, as_rows};
+    use super::super::log::{Action, Origin};
+    let recorder = Recorder::start(archive, "node-1").await.expect("a start");
+    let writer = &recorder.writer;
+    let mut at = START;
+    let mut written = 0;
+    let (session, mut sequence) = (writer.session_of_tests(), 0);
+    while written < count {
+        let mut adds = Vec::new();
+        for _ in 0..1000.min(count - written) {
+            // A pod that runs for three readings.
+            let number = written;
+            let opened = [pod(number, "Running", 0)];
+            let ends: Vec<End> = number
+                .checked_sub(3)
+                .map(|old| End {
+                    row_id: row_id(&pod(old, "Running", 0)),
+                    valid_from: Timestamp(at - 3 * SECOND),
+                    valid_to: Timestamp(at),
+                })
+                .into_iter()
+                .collect();
+            let rows = as_rows(&writer.layout, &versions(&opened, at, None)).expect("rows");
+            let mut encoder = Encoder::new(writer.layout.clone()).expect("an encoder");
+            encoder.write(&rows).expect("rows");
+            let encoded = encoder.finish(&ends, Role::Reading, true).expect("a file");
+            let path = writer.log.path(&encoded.add.path);
+            store.put_opts(&path, encoded.bytes.into(), PutOptions::default()).await.expect("written");
+            adds.push(Action { add: Some(encoded.add), ..Action::default() });
+            at += SECOND;
+            written += 1;
+        }
+        sequence += 1;
+        let origin = Origin { writer: "node-1".to_owned(), session: session.clone(), sequence, ..Origin::default() };
+        writer.log.commit("WRITE", origin, |_| Ok(adds.clone())).await.expect("a commit");
+    }
+    writer.log.write_checkpoint().await.expect("a checkpoint");
+    at - SECOND
+}
+
+fn resident() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    line.and_then(|line| line.split_whitespace().next()?.parse::<u64>().ok()).unwrap_or(0) << 10
+}
+
+/// A table of very many small files is read, and the recorder's compaction brings it down in steps. `INDAGO_FILES` sets
+/// their number.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn very_many_small_files_are_read_and_compacted_in_steps() {
+    let count = std::env::var("INDAGO_FILES").ok().and_then(|count| count.parse().ok()).unwrap_or(1_500_usize);
+    let (store, archive) = in_memory().await;
+    let began = Instant::now();
+    let last = many_files(&archive, &store, count).await;
+    let written = began.elapsed();
+    let anew = open_at(store.clone()).await.expect("the store");
+    let began = Instant::now();
+    let snapshot = anew.snapshot(TABLE).await.expect("the log can be read").expect("the table is recorded");
+    assert_eq!(snapshot.size().0, count);
+    let opened = began.elapsed();
+    // Three pods run at any time.
+    let middle = START + (count as i64 / 2) * SECOND;
+    let began = Instant::now();
+    assert_eq!(as_of(&anew, last).await.len(), 3);
+    let first = began.elapsed();
+    let began = Instant::now();
+    assert_eq!(as_of(&anew, middle).await.len(), 3);
+    let second = began.elapsed();
+    drop((snapshot, anew));
+    // A recorder takes over, and compacts between its readings.
+    let mut recorder =
+        Recorder::start(&open_at(store.clone()).await.expect("the store"), "node-1").await.expect("a start");
+    assert_eq!(recorder.open.len(), 3);
+    let before = resident();
+    let (mut steps, mut most, mut longest) = (0, 0, Duration::ZERO);
+    let limit = Duration::from_millis(200);
+    loop {
+        let began = Instant::now();
+        let done = recorder.writer.compact_within(Timestamp(last), limit).await.expect("compaction");
+        (steps, longest, most) = (steps + 1, longest.max(began.elapsed()), most.max(resident()));
+        // The table is recorded between the steps.
+        let world = recorder.open.iter().map(|(uid, (pod, _))| (uid.clone(), pod.clone())).collect();
+        recorder.record(&world, last + steps * SECOND).await.expect("a reading");
+        if !done.is_left {
+            break;
+        }
+    }
+    let snapshot = recorder.writer.log.state().await.expect("the log can be read").expect("the table is recorded");
+    let left = snapshot.contents.files.len();
+    let grown = most.saturating_sub(before) >> 20;
+    eprintln!(
+        "{count} files: written in {written:.1?}, opened in {opened:.1?}, AS OF in {first:.1?} and {second:.1?}; {steps} \
+         steps, the longest {longest:.1?}, {grown} MB more at most, {left} files left"
+    );
+    assert!(left < 30, "{left} files are left of {count}");
+    assert!(grown < 256, "{grown} MB for compaction");
+    let own = open_at(store).await.expect("the store");
+    assert_eq!(as_of(&own, last).await.len(), 3);
+    assert_eq!(as_of(&own, middle).await.len(), 3);
+    assert_eq!(read(&own, Span::Between { from: None, to: None }).await.len(), count);
 }

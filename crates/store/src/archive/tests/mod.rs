@@ -1,6 +1,6 @@
 //! Tests of the archive: what is written is what is read, whatever happens in between.
 
-mod fault;
+pub(crate) mod fault;
 mod faults;
 mod history;
 mod layout;
@@ -180,7 +180,7 @@ async fn in_memory() -> (Arc<dyn ObjectStore>, Archive) {
     (store, archive)
 }
 
-async fn open_at(store: Arc<dyn ObjectStore>) -> crate::Result<Archive> {
+pub(crate) async fn open_at(store: Arc<dyn ObjectStore>) -> crate::Result<Archive> {
     Archive::at(Place { location: "memory:".into(), store, directory: None }).await
 }
 
