@@ -123,7 +123,7 @@ impl<'a> Text<'a> {
         };
         // One that lets the parser come further is a typo of several.
         let is_further = |correction: &&Correction| {
-            correction.help.starts_with("did you mean")
+            ["did you mean", "write a comma"].iter().any(|start| correction.help.starts_with(start))
                 && parsed(correction).is_some_and(|place| place > error.offset.max(correction.range.end) + 1)
         };
         let found = corrections.iter().find(|correction| parsed(correction).is_none());
@@ -162,14 +162,15 @@ impl<'a> Text<'a> {
             let expected = message.strip_prefix("expected ").and_then(|rest| rest.split(", found ").next());
             let is_token = |text: &&str| text.chars().all(|c| c.is_ascii_uppercase() || "()".contains(c));
             let expected = expected.filter(is_token);
-            let is_clause = ["OFFSET", "JOIN", "UNION", "WHERE", "HAVING"].iter().any(|word| self.is(at, word));
+            let is_clause = ["FROM", "OFFSET", "JOIN", "UNION", "WHERE", "HAVING"].iter().any(|word| self.is(at, word));
+            let has_from = (at..end).any(|later| self.is(later, "FROM"));
             let may_follow = !is_clause && matches!(self.pieces[at].token, Token::Word(_) | Token::LParen | Token::Mul);
             let after_star = self.pieces[at - 1].token == Token::Mul;
             let words: [Option<&str>; 5] = [
                 expected,
                 after_star.then_some("FROM"),
                 may_follow.then_some(","),
-                may_follow.then_some("FROM"),
+                (may_follow && !has_from).then_some("FROM"),
                 may_follow.then_some("AND"),
             ];
             for word in words.into_iter().flatten() {
@@ -331,6 +332,8 @@ mod tests {
             ("SELECT pid FROM processes GROUP pid", "write `GROUP BY`", "GROUP"),
             ("SELECT sum(pid) OVER (ORDER name) FROM processes", "write `ORDER BY`", "ORDER"),
             ("SELECT pid name path, uid FROM processes", "write a comma before `path`", "path"),
+            ("SELECT pid name path, FROM processes", "write a comma before `path`", "path"),
+            ("write a comma before `processes`", "processes"),
             ("SELECT * processes", "write `FROM` before `processes`", "processes"),
             ("SELECT pid FROM processes WHERE pid = 1 uid = 2", "write `AND` or `OR` before `uid`", "uid"),
             ("SELECT pid FROM processes WHERE (pid = 1", "write `)` at the end", ""),
