@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 
 use crate::aws::{Bed, partly, rows, runtime};
 use crate::cli::{Ran, indago, ran};
+use crate::support::{root, sql_blocks};
 
 const EXPECTED: &str = include_str!("fixtures/aws/services_expected.py");
 
@@ -254,6 +255,16 @@ fn a_call_that_the_endpoint_lacks_is_one_warning() {
         assert_eq!((found, warnings.len()), (vec!["hello NULL 7".to_owned()], 1));
         let (found, warnings) = partly(&engine, "SELECT identifier FROM aws_resource WHERE type = 'S3 buckets'").await;
         assert!(found.is_empty() && warnings[0].message.contains("types have names such as AWS::S3::Bucket"), "{warnings:?}");
+        // The queries of the guide run; moto lacks the calls of some.
+        let guide = std::fs::read_to_string(root().join("docs/guide/aws.md")).expect("the page");
+        let (_, guide) = guide.split_once("## What the accounts have").expect("its section");
+        let (guide, _) = guide.split_once("## What a policy allows").expect("the next section");
+        let queries = sql_blocks(guide).flat_map(|block| block.split(";\n")).map(str::trim);
+        let queries: Vec<&str> = queries.filter(|sql| !sql.is_empty()).collect();
+        assert!(queries.len() >= 7, "{queries:?}");
+        for sql in queries {
+            partly(&engine, sql).await;
+        }
     });
 }
 
