@@ -162,7 +162,7 @@ impl Site {
         request: Request,
     ) -> Result<Value> {
         let client = self.client(service, action, None)?;
-        self.call(scan, action, || client.invoke(request.clone())).await
+        Ok(self.call(scan, action, || client.invoke(request.clone())).await?.0)
     }
 
     /// The items of all pages of a listing. A response without them is an error.
@@ -183,7 +183,7 @@ impl Site {
             let request = token.into_iter().fold(request, |request, token| request.with(parameter, token));
             async move { client.invoke(request).await }
         };
-        let split = move |mut page: Value| {
+        let split = move |Answer(mut page): Answer| {
             let next = page[member].as_str().map(str::to_owned);
             let items = page.get_mut(list.items).and_then(Value::as_array_mut).map(std::mem::take);
             (items.unwrap_or_default(), Next::Token(next))
@@ -232,7 +232,16 @@ impl Site {
     }
 }
 
-type Client = Operation<Request, Value, ErrorMetadata>;
+type Client = Operation<Request, Answer, ErrorMetadata>;
+
+/// A response. The SDK logs it at the level `trace`, and it may contain what must not be logged.
+pub(crate) struct Answer(pub(crate) Value);
+
+impl fmt::Debug for Answer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Answer")
+    }
+}
 
 /// One operation of a service, with an account's credentials. `items` is the member that its responses must have.
 fn client(
@@ -243,7 +252,8 @@ fn client(
 ) -> Result<Client, &'static str> {
     let target = (!service.target.is_empty()).then(|| format!("{}.{operation}", service.target));
     let serializer = move |request: Request| http_request(service.json, target.as_deref(), &request);
-    let deserializer = move |response: &HttpResponse| complete(answer(response, service.name == XML)?, items);
+    let deserializer =
+        move |response: &HttpResponse| complete(answer(response, service.name == XML)?, items).map(Answer);
     call_of(config, service, operation, serializer, deserializer)
 }
 

@@ -39,7 +39,7 @@ pub struct Import {
     updated_timestamp: Option<Timestamp>,
     /// ARNs of the event data stores.
     #[column(path = "Destinations")]
-    destinations: Option<Vec<String>>,
+    destinations: Option<Json>,
     /// Bucket and role of the log files.
     #[column(path = "ImportSource", source = details, needs = "cloudtrail:GetImport")]
     import_source: Option<Json>,

@@ -17,14 +17,14 @@ use crate::source::cloudtrail::{self, Event, OfEvents, Source, Wanted, word_afte
 /// The events are those of `aws_cloudtrail_event`. State `start_time` (and `end_time`) to read less. `reason` is what
 /// AWS states about the policy that refused the request or lacks a permission.
 #[derive(Debug, Default, Table)]
-#[table(name = "aws_denied", env = Aws, stream, rows = 100, needs("cloudtrail:LookupEvents"), identity(path, profile, region, account_id, identity_arn, action, resource, error_code))]
+#[table(name = "aws_denied", env = Aws, stream, rows = 100, needs("cloudtrail:LookupEvents"), identity(path, profile, region, account_id, identity_arn, action, resource_arn, error_code))]
 #[example(
     "Identities with the most refusals in the last day.",
     "SELECT identity_arn, sum(count) AS refusals FROM aws_denied WHERE start_time = now() - INTERVAL '1 day' GROUP BY identity_arn ORDER BY refusals DESC"
 )]
 #[example(
     "What a role tried and may not.",
-    "SELECT action, resource, reason, count, last_time FROM aws_denied WHERE identity_arn = 'arn:aws:iam::123456789012:role/web' AND start_time = now() - INTERVAL '7 days'"
+    "SELECT action, resource_arn, reason, count, last_time FROM aws_denied WHERE identity_arn = 'arn:aws:iam::123456789012:role/web' AND start_time = now() - INTERVAL '7 days'"
 )]
 pub struct Denied {
     /// ARN of the user, or of the role of a session; NULL if AWS did not know the identity.
@@ -32,7 +32,7 @@ pub struct Denied {
     /// Action that was refused: `s3:GetObject`.
     action: Option<String>,
     /// ARN of the resource, if the message or the event states it.
-    resource: Option<String>,
+    resource_arn: Option<String>,
     /// Error: `AccessDenied`, `Client.UnauthorizedOperation`.
     error_code: Option<String>,
     /// What AWS states about the cause: `no identity-based policy allows the s3:GetObject action`; NULL if it states
@@ -192,7 +192,7 @@ impl Denied {
         Some(Denied {
             identity_arn: text("/identity"),
             action: text("/action"),
-            resource: of_message.map(str::to_owned).or_else(|| text("/resources/0/ARN")),
+            resource_arn: of_message.map(str::to_owned).or_else(|| text("/resources/0/ARN")),
             reason: message.as_deref().and_then(reason),
             error_code: Some(code),
             count: 1,
@@ -211,7 +211,7 @@ impl Denied {
 
     fn key(&self) -> String {
         let origin = (&self.region, &self.account_id, &self.profile);
-        format!("{:?}", (origin, &self.identity_arn, &self.action, &self.resource, &self.error_code))
+        format!("{:?}", (origin, &self.identity_arn, &self.action, &self.resource_arn, &self.error_code))
     }
 
     fn add(&mut self, other: Denied) {
@@ -271,7 +271,7 @@ mod tests {
         )
         .expect("a refusal");
         assert_eq!(row.action.as_deref(), Some("s3:ListBucket"));
-        assert_eq!(row.resource.as_deref(), Some("arn:aws:s3:::b"));
+        assert_eq!(row.resource_arn.as_deref(), Some("arn:aws:s3:::b"));
         assert_eq!(row.reason.as_deref(), Some("no identity-based policy allows the s3:ListBucket action"));
         let row = refusal(
             "Client.UnauthorizedOperation",
@@ -282,10 +282,10 @@ mod tests {
         )
         .expect("a refusal");
         assert_eq!(row.reason.as_deref(), Some("explicit deny in a service control policy"));
-        assert_eq!(row.resource.as_deref(), Some("arn:aws:ec2:::i"));
+        assert_eq!(row.resource_arn.as_deref(), Some("arn:aws:ec2:::i"));
         let row = refusal("AccessDenied", "Access Denied").expect("a refusal");
         assert_eq!((row.action.as_deref(), row.reason), (Some("s3:GetObject"), None));
-        assert_eq!(row.resource.as_deref(), Some("arn:aws:s3:::b"));
+        assert_eq!(row.resource_arn.as_deref(), Some("arn:aws:s3:::b"));
         assert!(refusal("NoSuchKey", "none").is_none());
     }
 }

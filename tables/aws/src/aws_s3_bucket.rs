@@ -31,7 +31,7 @@ pub struct Bucket {
     #[column(index, path = "Name")]
     name: String,
     /// ARN of the bucket.
-    #[column(path = "arn")]
+    #[column(path = "@arn")]
     arn: String,
     /// Creation time.
     #[column(path = "CreationDate")]

@@ -1,7 +1,7 @@
 //! Readers that tables share.
 
 pub(crate) mod authorization;
-pub mod cloudtrail;
+pub(crate) mod cloudtrail;
 pub(crate) mod ec2;
 mod ec2_types;
 pub(crate) mod eks;
