@@ -10,7 +10,7 @@ use crate::api::Service;
 use crate::call::distinct;
 use crate::resource::{Origin, Reader, Resource};
 
-/// Records of flow logs that are written to CloudWatch Logs, in the default format: who sent how much to whom.
+/// Records of flow logs that are written to CloudWatch Logs, in the default format: traffic between two addresses.
 ///
 /// Records of flow logs in S3 are files of the bucket.
 #[derive(Debug, Default, Table)]
