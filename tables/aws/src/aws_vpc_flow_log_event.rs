@@ -166,7 +166,7 @@ impl FlowLogEvent {
                         yield row;
                     }
                 }
-                let next = answer["nextToken"].take();
+                let next = answer.get_mut("nextToken").map(Value::take).unwrap_or_default();
                 if next.is_null() || scan.is_done() {
                     break;
                 }
