@@ -258,13 +258,17 @@ fn client(
 }
 
 /// One operation of a service of any protocol.
-pub(crate) fn call_of<I: Send + Sync + fmt::Debug + 'static>(
+pub(crate) fn call_of<I, O>(
     config: &SdkConfig,
     service: &'static Service,
     operation: &str,
     serializer: impl Fn(I) -> Result<HttpRequest, BoxError> + Send + Sync + 'static,
-    deserializer: impl Fn(&HttpResponse) -> Result<Value, Refusal> + Send + Sync + 'static,
-) -> Result<Operation<I, Value, ErrorMetadata>, &'static str> {
+    deserializer: impl Fn(&HttpResponse) -> Result<O, Refusal> + Send + Sync + 'static,
+) -> Result<Operation<I, O, ErrorMetadata>, &'static str>
+where
+    I: fmt::Debug + Send + Sync + 'static,
+    O: fmt::Debug + Send + Sync + 'static,
+{
     let (url, region) = endpoint(config, service)?;
     let mut components = RuntimeComponentsBuilder::new("indago")
         .with_auth_scheme(SigV4AuthScheme::new())

@@ -35,7 +35,7 @@ pub struct Volume {
     /// Time of creation.
     #[column(path = "CreateTime")]
     create_time: Option<Timestamp>,
-    /// Whether input and output are resumed by themselves after AWS found that the data may be damaged.
+    /// Whether input and output resume automatically after AWS found that the data may be damaged.
     #[column(source = auto_io, needs = "ec2:DescribeVolumeAttribute")]
     auto_enable_io: Option<bool>,
     /// Availability zone.

@@ -8,14 +8,14 @@ use crate::call::{Next, page_size};
 use crate::resource::{Origin, Resource};
 use crate::source::ec2;
 
-/// Capacity reservations: room for instances that is paid for whether it is used or not.
+/// Capacity reservations: capacity for instances, billed whether it is used or not.
 #[derive(Debug, Default, Table)]
 #[table(
     name = "aws_ec2_capacity_reservation", env = Aws, stream, rows = 2, needs("ec2:DescribeCapacityReservations"),
     identity(capacity_reservation_arn)
 )]
 #[example(
-    "Reserved room that nothing uses.",
+    "Unused reserved capacity.",
     "SELECT capacity_reservation_id, available_instance_count FROM aws_ec2_capacity_reservation WHERE state = \
      'active' AND available_instance_count > 0"
 )]
@@ -59,7 +59,7 @@ pub struct CapacityReservation {
     /// Whether instances have dedicated bandwidth to their volumes.
     #[column(path = "EbsOptimized")]
     ebs_optimized: Option<bool>,
-    /// Time when it ends; NULL if it does not end by itself.
+    /// Time when it ends; NULL without an end.
     #[column(path = "EndDate")]
     end_date: Option<Timestamp>,
     /// `limited` or `unlimited`.

@@ -220,7 +220,7 @@ impl ClassicLoadBalancer {
         let site = self.origin.site(scan).await?;
         let action = "elasticloadbalancing:DescribeLoadBalancerPolicies";
         let answer = site.query(scan, &CLASSIC, action, input).await?;
-        Ok(answer.get("PolicyDescriptions").map(|policies| Json::new(policies)))
+        Ok(answer.get("PolicyDescriptions").map(Json::new))
     }
 
     async fn tagging(rows: &mut [Loading<'_, Self>], scan: &Scan<Self>) -> Result<()> {

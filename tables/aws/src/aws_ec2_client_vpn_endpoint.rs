@@ -8,7 +8,7 @@ use crate::call::{Next, page_size};
 use crate::resource::{Derived, Origin, Resource, in_utc};
 use crate::source::ec2;
 
-/// Client VPN endpoints, through which people reach a VPC.
+/// Client VPN endpoints, through which users reach a VPC.
 #[derive(Debug, Default, Table)]
 #[table(
     name = "aws_ec2_client_vpn_endpoint", env = Aws, stream, rows = 2, needs("ec2:DescribeClientVpnEndpoints"),

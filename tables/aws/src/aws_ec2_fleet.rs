@@ -58,7 +58,7 @@ pub struct Fleet {
     /// Time from which it is valid.
     #[column(path = "ValidFrom")]
     valid_from: Option<Timestamp>,
-    /// Time until which it is valid; NULL if it does not end by itself.
+    /// Time until which it is valid; NULL without an end.
     #[column(path = "ValidUntil")]
     valid_until: Option<Timestamp>,
     /// Requested capacity: total, on-demand and spot.

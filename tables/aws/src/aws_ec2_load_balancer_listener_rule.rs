@@ -34,7 +34,7 @@ pub struct ListenerRule {
     /// Whether it is the rule for requests that no other one matches.
     #[column(path = "IsDefault")]
     is_default: Option<bool>,
-    /// What is done, in order, without client secrets.
+    /// Actions in order, without client secrets.
     #[column(path = "actions")]
     actions: Option<Json>,
     /// Conditions that a request must match.

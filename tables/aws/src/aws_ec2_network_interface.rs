@@ -15,7 +15,7 @@ use crate::source::ec2;
     identity(account_id, region, network_interface_id)
 )]
 #[example(
-    "What has a public address?",
+    "Interfaces with a public address.",
     "SELECT network_interface_id, interface_type, association_public_ip FROM aws_ec2_network_interface WHERE \
      association_public_ip IS NOT NULL"
 )]

@@ -85,7 +85,7 @@ pub struct SpotFleetRequest {
     /// Time from which it is valid.
     #[column(path = "SpotFleetRequestConfig.ValidFrom")]
     valid_from: Option<Timestamp>,
-    /// Time until which it is valid; NULL if it does not end by itself.
+    /// Time until which it is valid; NULL without an end.
     #[column(path = "SpotFleetRequestConfig.ValidUntil")]
     valid_until: Option<Timestamp>,
     /// Client token of the request.
@@ -103,7 +103,7 @@ pub struct SpotFleetRequest {
     /// Load balancers that instances are added to.
     #[column(path = "SpotFleetRequestConfig.LoadBalancersConfig")]
     load_balancers_config: Option<Json>,
-    /// What is done for instances that are at risk of interruption.
+    /// Handling of instances that are at risk of interruption.
     #[column(path = "SpotFleetRequestConfig.SpotMaintenanceStrategies")]
     spot_maintenance_strategies: Option<Json>,
     /// Tags that instances get.

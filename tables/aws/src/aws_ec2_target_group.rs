@@ -134,7 +134,7 @@ impl TargetGroup {
         let site = self.origin.site(scan).await?;
         let input = Input::default().with("TargetGroupArn", &self.target_group_arn);
         let answer = site.query(scan, &LOAD_BALANCING, "elasticloadbalancing:DescribeTargetHealth", input).await?;
-        self.target_health_descriptions = answer.get("TargetHealthDescriptions").map(|targets| Json::new(targets));
+        self.target_health_descriptions = answer.get("TargetHealthDescriptions").map(Json::new);
         Ok(())
     }
 

@@ -15,7 +15,7 @@ use crate::source::ec2;
     identity(account_id, region, transit_gateway_id)
 )]
 #[example(
-    "Gateways that accept attachments of other accounts by themselves.",
+    "Gateways that accept attachments of other accounts automatically.",
     "SELECT transit_gateway_id FROM aws_ec2_transit_gateway WHERE auto_accept_shared_attachments = 'enable'"
 )]
 pub struct TransitGateway {
@@ -43,7 +43,7 @@ pub struct TransitGateway {
     /// Route table that new attachments use.
     #[column(index, path = "Options.AssociationDefaultRouteTableId")]
     association_default_route_table_id: Option<String>,
-    /// Whether attachments of other accounts are accepted by themselves: `enable` or `disable`.
+    /// Whether attachments of other accounts are accepted automatically: `enable` or `disable`.
     #[column(slice, path = "Options.AutoAcceptSharedAttachments")]
     auto_accept_shared_attachments: Option<String>,
     /// Whether new attachments use the default route table: `enable` or `disable`.

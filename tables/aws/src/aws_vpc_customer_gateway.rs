@@ -8,13 +8,13 @@ use crate::call::Next;
 use crate::resource::{Origin, Resource};
 use crate::source::ec2;
 
-/// Customer gateways: the far ends of VPN connections.
+/// Customer gateways: the customer side of VPN connections.
 #[derive(Debug, Default, Table)]
 #[table(
     name = "aws_vpc_customer_gateway", env = Aws, stream, rows = 2, needs("ec2:DescribeCustomerGateways"),
     identity(account_id, region, customer_gateway_id)
 )]
-#[example("Addresses of the far ends.", "SELECT customer_gateway_id, ip_address FROM aws_vpc_customer_gateway")]
+#[example("Addresses of customer gateways.", "SELECT customer_gateway_id, ip_address FROM aws_vpc_customer_gateway")]
 pub struct CustomerGateway {
     /// ID of the gateway.
     #[column(index, path = "CustomerGatewayId")]

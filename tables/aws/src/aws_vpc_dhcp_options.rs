@@ -91,3 +91,19 @@ fn option(configurations: &Value, name: &str) -> Value {
     let values = all.find(|option| option["Key"] == name).and_then(|option| option["Values"].as_array());
     values.map_or(Value::Null, |values| values.iter().map(|value| value["Value"].clone()).collect())
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn an_option_is_found_by_its_name() {
+        let all = json!([{"Key": "a", "Values": [{"Value": "1"}, {"Value": "2"}]}, {"Key": "b"}, "odd"]);
+        for (name, expected) in [("a", json!(["1", "2"])), ("b", Value::Null), ("c", Value::Null)] {
+            assert_eq!(option(&all, name), expected, "{name}");
+        }
+        assert_eq!(option(&json!("odd"), "a"), Value::Null);
+    }
+}

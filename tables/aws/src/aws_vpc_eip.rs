@@ -11,10 +11,7 @@ use crate::source::ec2;
 /// Elastic IP addresses: public IPv4 addresses that belong to an account.
 #[derive(Debug, Default, Table)]
 #[table(name = "aws_vpc_eip", env = Aws, stream, rows = 10, needs("ec2:DescribeAddresses"), identity(arn))]
-#[example(
-    "Addresses that nothing uses.",
-    "SELECT public_ip, allocation_id FROM aws_vpc_eip WHERE association_id IS NULL"
-)]
+#[example("Unused addresses.", "SELECT public_ip, allocation_id FROM aws_vpc_eip WHERE association_id IS NULL")]
 pub struct Eip {
     /// ID of the address.
     #[column(index, path = "AllocationId")]
@@ -31,7 +28,7 @@ pub struct Eip {
     /// `vpc`, or `standard` in EC2-Classic.
     #[column(path = "Domain")]
     domain: Option<String>,
-    /// ID of its association with an instance or network interface; NULL if nothing uses it.
+    /// ID of its association with an instance or network interface; NULL if it is unused.
     #[column(index, path = "AssociationId")]
     association_id: Option<String>,
     /// Address in the carrier's network, in a Wavelength zone.

@@ -116,3 +116,22 @@ fn bucket(destination: &Value) -> Value {
     let path = destination.as_str().and_then(|arn| arn.split_once(":s3:::"));
     path.and_then(|(_, path)| path.split('/').next()).into()
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn the_bucket_is_in_the_destination() {
+        for (destination, expected) in [
+            (json!("arn:aws:s3:::flows/vpc/"), json!("flows")),
+            (json!("arn:aws-cn:s3:::flows"), json!("flows")),
+            (json!("arn:aws:logs:eu-west-1:1:log-group:flows"), Value::Null),
+            (Value::Null, Value::Null),
+        ] {
+            assert_eq!(bucket(&destination), expected, "{destination}");
+        }
+    }
+}

@@ -10,7 +10,7 @@ use crate::api::Service;
 use crate::call::distinct;
 use crate::resource::{Origin, Reader, Resource};
 
-/// Records of flow logs that are written to CloudWatch Logs, in the default format: who sent how much to whom.
+/// Records of flow logs that are written to CloudWatch Logs, in the default format: traffic between two addresses.
 ///
 /// Records of flow logs in S3 are files of the bucket.
 #[derive(Debug, Default, Table)]
@@ -166,7 +166,7 @@ impl FlowLogEvent {
                         yield row;
                     }
                 }
-                let next = answer["nextToken"].take();
+                let next = answer.get_mut("nextToken").map(Value::take).unwrap_or_default();
                 if next.is_null() || scan.is_done() {
                     break;
                 }

@@ -8,7 +8,7 @@ use crate::call::{Next, page_size};
 use crate::resource::{Derived, Origin, Resource, in_utc};
 use crate::source::ec2;
 
-/// Endpoints of Verified Access: applications that people reach without a VPN.
+/// Endpoints of Verified Access: applications that users reach without a VPN.
 #[derive(Debug, Default, Table)]
 #[table(
     name = "aws_vpc_verified_access_endpoint", env = Aws, stream, rows = 5,

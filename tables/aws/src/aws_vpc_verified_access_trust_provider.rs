@@ -10,7 +10,7 @@ use crate::call::{Next, page_size};
 use crate::resource::{Derived, Origin, Resource, in_utc};
 use crate::source::ec2;
 
-/// Trust providers of Verified Access: where it learns about users and devices.
+/// Trust providers of Verified Access: sources of data about users and devices.
 #[derive(Debug, Default, Table)]
 #[table(
     name = "aws_vpc_verified_access_trust_provider", env = Aws, stream, rows = 2,

@@ -106,10 +106,29 @@ impl Resource for VpnConnection {
 /// Options without the pre-shared keys of tunnels.
 fn without_keys(options: &Value) -> Value {
     let mut options = options.clone();
-    for tunnel in options["TunnelOptions"].as_array_mut().into_iter().flatten() {
+    let tunnels = options.get_mut("TunnelOptions").and_then(Value::as_array_mut);
+    for tunnel in tunnels.into_iter().flatten() {
         if let Some(tunnel) = tunnel.as_object_mut() {
             tunnel.remove("PreSharedKey");
         }
     }
     options
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn options_are_without_pre_shared_keys() {
+        let options =
+            json!({"StaticRoutesOnly": true, "TunnelOptions": [{"PreSharedKey": "s", "DpdTimeoutSeconds": 30}, "odd"]});
+        let expected = json!({"StaticRoutesOnly": true, "TunnelOptions": [{"DpdTimeoutSeconds": 30}, "odd"]});
+        assert_eq!(without_keys(&options), expected);
+        for other in [Value::Null, json!("odd"), json!({"TunnelOptions": "odd"}), json!({})] {
+            assert_eq!(without_keys(&other), other);
+        }
+    }
 }

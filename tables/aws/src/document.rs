@@ -24,6 +24,8 @@ macro_rules! documents {
         const _: () = {
             use $($module)::+ as types;
             $(impl $crate::document::Document for types::$name {
+                // Older endpoints still fill deprecated fields.
+                #[allow(deprecated)]
                 fn document(&self, shape: &::indago_table::json::Shape) -> ::serde_json::Value {
                     static NAMES: ::std::sync::LazyLock<Vec<String>> =
                         ::std::sync::LazyLock::new(|| $crate::document::api_names(&[$(stringify!($field)),+]));

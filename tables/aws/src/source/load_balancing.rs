@@ -363,7 +363,7 @@ pub(crate) async fn attributes<T: Row<Env = Aws>>(
     arn: &str,
 ) -> Result<Option<Json>> {
     let answer = site.query(scan, &LOAD_BALANCING, action, Input::default().with(parameter, arn)).await?;
-    Ok(answer.get("Attributes").map(|attributes| Json::new(attributes)))
+    Ok(answer.get("Attributes").map(Json::new))
 }
 
 const TAGS: &str = "elasticloadbalancing:DescribeTags";
