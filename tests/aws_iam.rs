@@ -12,7 +12,7 @@ use indago_testkit::beds::Moto;
 use serde_json::{Value, json};
 
 use crate::cli::run;
-use crate::support::{Dice, root, texts};
+use crate::support::{Dice, root, sql_blocks, texts};
 
 async fn engine() -> Engine {
     let environments = Environments { aws: Some(Aws::new(&AwsSettings::default())), ..Environments::default() };
@@ -424,6 +424,8 @@ iam.create_role(RoleName="irsa", AssumeRolePolicyDocument=policy({
     "Effect": "Allow", "Principal": {"Federated": oidc}, "Action": "sts:AssumeRoleWithWebIdentity",
     "Condition": {"StringEquals": {"oidc.eks.us-east-1.amazonaws.com/id/E:sub": "system:serviceaccount:shop:web"}}}))
 
+role("open", trust({"AWS": "*"}, Condition={"StringEquals": {"sts:ExternalId": "x"}}))
+
 # Policies of resources.
 queue = client("sqs").create_queue(QueueName="orders", Attributes={"Policy": policy(
     {"Sid": "Send", "Effect": "Allow", "Principal": {"AWS": [f"arn:aws:iam::{HOME}:user/clerk", "arn:aws:iam::222222222222:role/far"]},
@@ -501,7 +503,15 @@ async fn what_live_identities_may_do() {
     assert_eq!(warnings, Vec::<String>::new());
     let expected = [
         ["boundary", "user", &user("bounded"), "NULL", "Allow", "NULL", "NULL"],
-        ["resource", "key", &key, "Enable IAM User Permissions", "Allow", "[*]", "[kms:*]"],
+        [
+            "resource",
+            "key",
+            &key,
+            "Enable IAM User Permissions",
+            "Allow",
+            "[arn:aws:iam::123456789012:root]",
+            "[kms:*]",
+        ],
         [
             "resource",
             "queue",
@@ -566,7 +576,7 @@ async fn what_live_identities_may_do() {
             "'{\"aws:MultiFactorAuthPresent\": null}'",
             "implicitly denied identity NULL []",
         ),
-        (user("clerk"), "kms:Decrypt", &key, "NULL", "allowed resource Enable IAM User Permissions []"),
+        (user("clerk"), "kms:Decrypt", &key, "NULL", "implicitly denied identity NULL []"),
         // The account's own root user, a session, and roles of other accounts.
         ("arn:aws:iam::123456789012:root".to_owned(), "iam:CreateUser", "*", "NULL", "allowed identity NULL []"),
         (
@@ -705,6 +715,17 @@ async fn what_live_identities_may_do() {
     let steps: Value = serde_json::from_str(&found[0][0]).expect("JSON");
     assert_eq!(steps[0]["statement"], "Pass");
     assert_eq!(steps[1]["resource"], "arn:aws:lambda:*:123456789012:function:dev-*");
+
+    // The guide's queries.
+    let page = std::fs::read_to_string(root().join("docs/guide/aws.md")).expect("the page");
+    let mut count = 0;
+    for sql in sql_blocks(&page) {
+        let (found, warnings) = rows(&home, sql.trim().trim_end_matches(';')).await;
+        assert_eq!(warnings, Vec::<String>::new(), "{sql}");
+        assert!(!found.is_empty(), "{sql}");
+        count += 1;
+    }
+    assert!(count >= 7, "{count}");
 
     // An account that may not be read.
     bed.moto().enforce_auth().expect("policies are checked");

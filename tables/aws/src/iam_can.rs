@@ -1,5 +1,6 @@
 //! The function `aws_iam_can`.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::sync::{Arc, LazyLock};
 
@@ -116,28 +117,25 @@ impl Answers {
         None
     }
 
-    fn unknown(&self, principal: &str, why: &str) -> Option<Decided> {
-        let shown: String = principal.chars().take(120).collect();
-        report_once(&self.scan, &format!("principal={shown}"), &Error::Unsupported(why.to_owned()));
-        None
-    }
-
-    fn answer(&self, principal: &str, action: &str, resource: &str, context: Option<&str>) -> Option<Decided> {
-        let stated = match context.map(Context::from_json) {
-            None => None,
-            Some(Ok(stated)) => Some(stated),
-            Some(Err(error)) => return self.malformed("context", context.unwrap_or_default(), error),
+    /// The principal of a request; `None`, with a report, if it is not known.
+    fn resolve(&self, principal: &str) -> Option<Resolved<'_>> {
+        let unknown = |why: &str| {
+            let shown: String = principal.chars().take(120).collect();
+            report_once(&self.scan, &format!("principal={shown}"), &Error::Unsupported(why.to_owned()));
+            None
         };
         let parsed = match Principal::parse(principal) {
             Ok(parsed) => parsed,
-            Err(error) => return self.malformed("principal", principal, error),
+            Err(error) => {
+                self.malformed("principal", principal, error);
+                return None;
+            }
         };
-        let Some(account_id) = parsed.account() else {
-            return self.unknown(principal, "it is not a user, role, session or root user of an account");
+        let Some(account_id) = parsed.account().map(str::to_owned) else {
+            return unknown("it is not a user, role, session or root user of an account");
         };
-        let Some(account) = self.model.account(account_id) else {
-            let why = format!("account {account_id} is not configured, or was not read");
-            return self.unknown(principal, &why);
+        let Some(account) = self.model.account(&account_id) else {
+            return unknown(&format!("account {account_id} is not configured, or was not read"));
         };
         let session = principal.split(":assumed-role/").nth(1).and_then(|name| name.split('/').next());
         let identity = match session {
@@ -145,46 +143,53 @@ impl Answers {
             None => account.identity(principal),
         };
         let is_root = principal == account_id || principal.ends_with(":root");
-        let of_session;
-        let (caller, is_known, known): (&Caller, bool, Context);
-        let base = Context::default().partial();
-        let shared: &Context;
-        match (identity, session, &account.root) {
-            (Some(identity), Some(_), _) => {
-                of_session = identity.caller.clone().in_session(parsed.clone());
-                let role = identity.context.clone().with("aws:PrincipalArn", [identity.arn.as_str()]);
-                (caller, is_known, known) = (&of_session, identity.is_known, role);
-                shared = &known;
+        let (caller, is_known, context) = match (identity, &account.root) {
+            (Some(identity), _) if session.is_some() => {
+                let context = identity.context.clone().with("aws:PrincipalArn", [identity.arn.as_str()]);
+                (Cow::Owned(identity.caller.clone().in_session(parsed)), identity.is_known, Cow::Owned(context))
             }
-            (Some(identity), None, _) => {
-                (caller, is_known) = (&identity.caller, identity.is_known);
-                shared = &identity.context;
+            (Some(identity), _) => {
+                (Cow::Borrowed(&identity.caller), identity.is_known, Cow::Borrowed(&identity.context))
             }
-            (None, _, Some(root)) if is_root => {
-                (caller, is_known) = (root, true);
-                shared = &base;
-            }
-            (None, _, None) if is_root => return self.unknown(principal, "a service control policy is malformed"),
-            (None, ..) => {
-                let why = format!("account {account_id} has no such user or role");
-                return self.unknown(principal, &why);
-            }
-        }
-        let target = self.policies.target(&self.scan, &self.model, account_id, action, resource)?;
-        let merged;
-        let context = match &stated {
-            None => shared,
-            Some(stated) => {
-                merged = shared.clone().merged(stated);
-                &merged
-            }
+            (None, Some(root)) if is_root => (Cow::Borrowed(root), true, Cow::Owned(Context::default().partial())),
+            (None, None) if is_root => return unknown("a service control policy is malformed"),
+            (None, _) => return unknown(&format!("account {account_id} has no such user or role")),
         };
-        match evaluate(caller, &target, &Request { action, resource, resource_account: None, context }) {
-            Ok(answer) if is_known || answer.decision == Decision::ExplicitlyDenied => Some(answer.into()),
-            Ok(_) => self.unknown(principal, "a policy that concerns it is malformed or missing"),
+        Some(Resolved { account_id, caller, is_known, context })
+    }
+
+    fn answer(&self, principal: &Resolved<'_>, action: &str, resource: &str, context: Option<&str>) -> Option<Decided> {
+        let merged;
+        let context = match context {
+            None => &*principal.context,
+            Some(text) => match Context::from_json(text) {
+                Ok(stated) => {
+                    merged = principal.context.clone().into_owned().merged(&stated);
+                    &merged
+                }
+                Err(error) => return self.malformed("context", text, error),
+            },
+        };
+        let target = self.policies.target(&self.scan, &self.model, &principal.account_id, action, resource)?;
+        match evaluate(&principal.caller, &target, &Request { action, resource, resource_account: None, context }) {
+            Ok(answer) if principal.is_known || answer.decision == Decision::ExplicitlyDenied => Some(answer.into()),
+            Ok(_) => {
+                let why = "a policy that concerns it is malformed or missing".to_owned();
+                report_once(&self.scan, &format!("action={action}"), &Error::Unsupported(why));
+                None
+            }
             Err(error) => self.malformed("request", &format!("{action} {resource}"), error),
         }
     }
+}
+
+/// A principal, and what is known of its requests.
+struct Resolved<'a> {
+    account_id: String,
+    caller: Cow<'a, Caller>,
+    /// Whether all of its policies could be read.
+    is_known: bool,
+    context: Cow<'a, Context>,
 }
 
 /// The sites of the accounts that the calls can concern.
@@ -210,13 +215,19 @@ impl Evaluate for Answers {
             arguments.get(position).filter(|array| array.is_valid(row)).map(|array| array.value(row))
         };
         let mut decisions = decision::Builder::default();
+        // Rows of one principal often follow each other.
+        let mut last: Option<(&str, Option<Resolved<'_>>)> = None;
         for row in 0..rows {
             if self.scan.context().meter.is_cancelled() {
                 return Err(Error::Cancelled);
             }
             let decided = match (value(0, row), value(1, row), value(2, row)) {
                 (Some(principal), Some(action), Some(resource)) => {
-                    self.answer(principal, action, resource, value(3, row))
+                    if last.as_ref().is_none_or(|(known, _)| *known != principal) {
+                        last = Some((principal, self.resolve(principal)));
+                    }
+                    let resolved = last.as_ref().and_then(|(_, resolved)| resolved.as_ref());
+                    resolved.and_then(|resolved| self.answer(resolved, action, resource, value(3, row)))
                 }
                 _ => None,
             };
