@@ -766,8 +766,8 @@ fn access_of_the_past_is_computed_from_what_was_recorded() {
                   non_resource_url, binding_name, role_name FROM kubernetes_access \
                   WHERE binding_name LIKE 'past-%' ORDER BY 2, 3, 5, 6, 7, 8, 9, 10, 11";
     let expanded = access.replace("kubernetes_access ", "kubernetes_access_expanded ");
-    let who = "SELECT subject, binding_name FROM kubernetes_who_can \
-               WHERE verb = 'get' AND resource = 'secrets' AND namespace = 'default' ORDER BY 1, 2";
+    let who = "SELECT subject_kind, subject_name, binding_name FROM kubernetes_who_can \
+               WHERE verb = 'get' AND resource = 'secrets' AND namespace = 'default' ORDER BY 1, 2, 3";
     let can = "SELECT kubernetes_can_i('system:serviceaccount:default:bot', 'get', 'secrets', 'default') AS secrets, \
                kubernetes_can_i('user:eve', 'list', 'po', 'default') AS pods, \
                kubernetes_can_i('user:eve', 'get', 'secrets', 'default') AS no, \

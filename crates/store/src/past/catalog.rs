@@ -5,10 +5,10 @@ use std::sync::Arc;
 use indago_table::scan::BoxFuture;
 use indago_table::{Catalog, CatalogContext, CatalogRef, Period, Result, TableRef, TableSpec};
 
-use super::Recorded;
 use super::changes::ChangesTable;
 use super::history::HistoryTable;
 use super::table::PastTable;
+use super::{Recorded, stored_name};
 
 /// What the tables of a catalog show of recorded tables.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,6 +49,10 @@ impl Catalog for Stored {
             let Some(name) = name.strip_prefix(&self.prefix) else { return Ok(None) };
             let Some(own) = self.recorded.spec(name).await? else { return Ok(None) };
             let recorded = self.recorded.clone();
+            // In place of the live table, there is only what was recorded.
+            if self.kind == Kind::Newest && recorded.snapshot(stored_name(&own)).await?.is_none() {
+                return Ok(None);
+            }
             let table: TableRef = match self.kind {
                 Kind::History => Arc::new(HistoryTable::new(recorded, &own, Period::default())),
                 Kind::Changes => Arc::new(ChangesTable::new(recorded, &own)),

@@ -106,6 +106,10 @@ impl Table for HistoryTable {
     fn checks_filters(&self) -> bool {
         true
     }
+
+    fn period(&self) -> Option<Period> {
+        Some(self.period).filter(|period| *period != Period::default())
+    }
 }
 
 /// The lower or upper bound that a scan puts on a column of times.
