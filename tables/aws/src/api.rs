@@ -252,23 +252,18 @@ fn client(
 ) -> Result<Client, &'static str> {
     let target = (!service.target.is_empty()).then(|| format!("{}.{operation}", service.target));
     let serializer = move |request: Request| http_request(service.json, target.as_deref(), &request);
-    let deserializer =
-        move |response: &HttpResponse| complete(answer(response, service.name == XML)?, items).map(Answer);
+    let deserializer = move |response: &HttpResponse| complete(answer(response, service.name == XML)?, items);
     call_of(config, service, operation, serializer, deserializer)
 }
 
 /// One operation of a service of any protocol.
-pub(crate) fn call_of<I, O>(
+pub(crate) fn call_of<I: fmt::Debug + Send + Sync + 'static>(
     config: &SdkConfig,
     service: &'static Service,
     operation: &str,
     serializer: impl Fn(I) -> Result<HttpRequest, BoxError> + Send + Sync + 'static,
-    deserializer: impl Fn(&HttpResponse) -> Result<O, Refusal> + Send + Sync + 'static,
-) -> Result<Operation<I, O, ErrorMetadata>, &'static str>
-where
-    I: fmt::Debug + Send + Sync + 'static,
-    O: fmt::Debug + Send + Sync + 'static,
-{
+    deserializer: impl Fn(&HttpResponse) -> Result<Value, Refusal> + Send + Sync + 'static,
+) -> Result<Operation<I, Answer, ErrorMetadata>, &'static str> {
     let (url, region) = endpoint(config, service)?;
     let mut components = RuntimeComponentsBuilder::new("indago")
         .with_auth_scheme(SigV4AuthScheme::new())
@@ -312,6 +307,7 @@ where
     if let Some(version) = config.behavior_version() {
         builder = builder.behavior_version(version);
     }
+    let deserializer = move |response: &HttpResponse| deserializer(response).map(Answer);
     Ok(builder.serializer(serializer).deserializer(deserializer).build())
 }
 

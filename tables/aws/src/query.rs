@@ -11,7 +11,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Map, Value};
 
 use crate::account::{Aws, Site};
-use crate::api::{Refusal, Service, call_of};
+use crate::api::{Answer, Refusal, Service, call_of};
 use crate::call::Next;
 use crate::xml;
 
@@ -73,7 +73,7 @@ impl Input {
     }
 }
 
-type Client = Operation<Input, Value, ErrorMetadata>;
+type Client = Operation<Input, Answer, ErrorMetadata>;
 
 impl Site {
     /// Makes one call of a service and returns its result. `action` is what a policy has to allow for it,
@@ -86,7 +86,7 @@ impl Site {
         input: Input,
     ) -> Result<Value> {
         let client = self.query_client(query, action)?;
-        self.call(scan, action, || client.invoke(input.clone())).await
+        Ok(self.call(scan, action, || client.invoke(input.clone())).await?.0)
     }
 
     /// The items of all pages of a listing.
@@ -107,7 +107,7 @@ impl Site {
             let input = token.into_iter().fold(input.clone(), |input, token| input.with(parameter, token));
             async move { client.invoke(input).await }
         };
-        let split = move |mut page: Value| {
+        let split = move |Answer(mut page): Answer| {
             let next = page[member].as_str().map(str::to_owned);
             let items = page.get_mut(listing.items).and_then(Value::as_array_mut).map(std::mem::take);
             (items.unwrap_or_default(), Next::Token(next))
