@@ -109,7 +109,7 @@ impl Bed {
         self.limited(profiles, regions, limits).await
     }
 
-    async fn limited(&self, profiles: &[&str], regions: &[&str], limits: Limits) -> Engine {
+    pub(crate) async fn limited(&self, profiles: &[&str], regions: &[&str], limits: Limits) -> Engine {
         let texts = |list: &[&str]| list.iter().map(ToString::to_string).collect();
         let settings = AwsSettings {
             profiles: texts(profiles),

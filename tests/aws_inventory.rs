@@ -2,9 +2,10 @@
 //! calls that moto lacks. Their elements are those of the EC2 API Reference.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use chrono::DateTime;
-use indago_engine::Engine;
+use indago_engine::{Engine, Limits};
 use indago_table::{Kind, TableSpec};
 use indago_testkit::beds::{Effect, Rule};
 use serde_json::{Value, json};
@@ -166,6 +167,12 @@ fn paths(spec: &TableSpec) -> Vec<(String, Vec<String>, Kind)> {
     columns.filter_map(column).collect()
 }
 
+/// An engine that waits for moto on a busy machine: some of its lists have a thousand items.
+async fn engine(bed: &Bed) -> Engine {
+    let limits = Limits { call_timeout: Duration::from_secs(60), ..Limits::default() };
+    bed.limited(&["default"], &["us-east-1"], limits).await
+}
+
 fn spec(engine: &Engine, table: &str) -> TableSpec {
     let tables = engine.tables();
     let found = tables.iter().find(|found| found.spec().name == table).unwrap_or_else(|| panic!("no table {table}"));
@@ -190,7 +197,7 @@ fn every_column_is_what_boto3_returns() {
     let expected = boto3(&bed);
     let mut differences = Vec::new();
     runtime().block_on(async {
-        let engine = bed.engine(&["default"], &["us-east-1"]).await;
+        let engine = engine(&bed).await;
         for (table, _) in TABLES {
             let spec = spec(&engine, table);
             let columns = paths(&spec);
@@ -224,7 +231,7 @@ fn every_column_is_what_boto3_returns() {
 fn tags_title_and_arn_are_made_of_the_response() {
     let bed = Bed::with_network();
     runtime().block_on(async {
-        let engine = bed.engine(&["default"], &["us-east-1"]).await;
+        let engine = engine(&bed).await;
         for (sql, expected) in [
             ("SELECT tags, arn = 'arn:aws:ec2:us-east-1:123456789012:vpc/' || vpc_id, akas[1] = arn FROM aws_vpc \
               WHERE title = 'main'", "{Name: main, team: net} 1 1"),
@@ -278,7 +285,7 @@ fn keys_become_filters_of_one_call() {
     let bed = Bed::with_network();
     let mut wrong = Vec::new();
     runtime().block_on(async {
-        let engine = bed.engine(&["default"], &["us-east-1"]).await;
+        let engine = engine(&bed).await;
         for (table, _) in TABLES {
             let spec = spec(&engine, table);
             for column in spec.columns.iter().filter(|column| column.index || column.slice) {
@@ -289,11 +296,10 @@ fn keys_become_filters_of_one_call() {
                 {
                     continue;
                 }
-                let some = format!(
-                    "SELECT \"{name}\", count(*) FROM {table} WHERE \"{name}\" <> '' GROUP BY 1 ORDER BY 1 LIMIT 1"
-                );
+                let some = format!("SELECT \"{name}\", count(*) FROM {table} GROUP BY 1 ORDER BY 1");
                 let found = cells(&engine, &some).await;
-                let Some([value, count]) = found.first().map(Vec::as_slice) else { continue };
+                let found = found.iter().find(|row| row[0] != "NULL" && !row[0].is_empty());
+                let Some([value, count]) = found.map(Vec::as_slice) else { continue };
                 bed.proxy().clear_requests();
                 let sql = format!("SELECT count(*) FROM {table} WHERE \"{name}\" = '{value}'");
                 let query = engine.query(&sql).await.expect("a plan");
@@ -519,7 +525,7 @@ fn responses_of_calls_that_moto_lacks_become_rows() {
         ),
     ];
     runtime().block_on(async {
-        let engine = bed.engine(&["default"], &["us-east-1"]).await;
+        let engine = engine(&bed).await;
         for (action, inside, sql, expected) in cases {
             bed.proxy().rule(response(action, &inside));
             assert_eq!(rows(&engine, sql).await.join("\n"), expected, "{sql}");
@@ -531,7 +537,7 @@ fn responses_of_calls_that_moto_lacks_become_rows() {
 fn details_of_load_balancers_are_read_where_a_query_needs_them() {
     let bed = Bed::with_network();
     runtime().block_on(async {
-        let engine = bed.engine(&["default"], &["us-east-1"]).await;
+        let engine = engine(&bed).await;
         let unknown = Effect::aws_error(400, "LoadBalancerNotFound", "One or more load balancers not found");
         bed.proxy().rule(Rule::new(unknown).body("absent"));
         for (sql, actions, expected) in [
@@ -548,7 +554,7 @@ fn details_of_load_balancers_are_read_where_a_query_needs_them() {
              &["DescribeLoadBalancers", "DescribeListeners", "DescribeListeners", "DescribeListeners"], "80"),
             ("SELECT connection_draining_enabled, cross_zone_load_balancing_enabled, access_log_enabled \
               FROM aws_ec2_classic_load_balancer", &["DescribeLoadBalancers", "DescribeLoadBalancerAttributes"],
-             "true false false"),
+             "false false false"),
             ("SELECT attributes LIKE '%stickiness.enabled%' FROM aws_ec2_target_group",
              &["DescribeTargetGroups", "DescribeTargetGroupAttributes"], "1"),
             ("SELECT json_extract(policies, '$[0].ScalingAdjustment') FROM aws_ec2_autoscaling_group WHERE name = 'web'",
@@ -574,7 +580,7 @@ fn pages_end_where_aws_says_and_one_bad_value_costs_no_other() {
     bed.proxy().rule(response(action, &page("ami-2", odd, "two")).body("NextToken=one"));
     bed.proxy().rule(response(action, &page("ami-1", "<name>a</name>", "one")));
     runtime().block_on(async {
-        let engine = bed.engine(&["default"], &["us-east-1"]).await;
+        let engine = engine(&bed).await;
         let (found, warnings) = crate::aws::partly(&engine, "SELECT image_id, name, creation_date FROM aws_ec2_ami").await;
         assert_eq!(found, ["ami-1 a NULL", "ami-2 b NULL", "ami-3 c NULL"]);
         let texts: Vec<_> = warnings.iter().map(ToString::to_string).collect();

@@ -160,7 +160,13 @@ impl FlowLogEvent {
                 for event in answer["events"].as_array().into_iter().flatten() {
                     let record = record(event, &group, filter.as_deref()).unwrap_or_else(|why| {
                         scan.report(site.to_string(), &Error::Malformed(why));
-                        event.clone()
+                        // The row keeps what identifies it.
+                        json!({
+                            "logGroupName": &group,
+                            "filter": &filter,
+                            "logStreamName": &event["logStreamName"],
+                            "eventId": &event["eventId"],
+                        })
                     });
                     if let Some(row) = reader.item(scan, &record) {
                         yield row;
