@@ -309,6 +309,7 @@ mod tests {
     const LIMIT: usize = 1 << 20;
 
     /// What gzip makes of a text.
+    #[allow(clippy::disallowed_methods, reason = "gzip is what this module is compared with")]
     fn packed(text: &[u8], level: &str) -> Vec<u8> {
         use std::io::Write as _;
         use std::process::{Command, Stdio};
