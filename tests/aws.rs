@@ -139,7 +139,7 @@ async fn rows(engine: &Engine, sql: &str) -> Vec<String> {
     rows
 }
 
-fn runtime() -> tokio::runtime::Runtime {
+pub(crate) fn runtime() -> tokio::runtime::Runtime {
     tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime")
 }
 
