@@ -730,6 +730,8 @@ fn is_absence(code: &str) -> bool {
     code.starts_with("NoSuch")
         || code == "AWSOrganizationsNotInUseException"
         || code.ends_with("NotFound")
+        || code.ends_with("QueueDoesNotExist")
+        || code.ends_with("NonExistentQueue")
         || code.ends_with("NotFoundException")
         || code.ends_with("NotFoundError")
         || (code.starts_with("Invalid") && code.ends_with(".Malformed"))

@@ -679,8 +679,7 @@ impl<'a> Search<'a> {
         permissions.iter().filter(|permission| !is_telemetry(&permission.grant)).any(|permission| {
             // What a role may do in its own account, a principal of another account may not.
             of.account_id != *account || {
-                let target = Target::default();
-                let own = grant::decide(caller, &target, &permission.grant, principal, &principal.context);
+                let own = grant::decide(caller, &permission.grant, principal);
                 own.map_or(0, |own| rank(own.decision)) < rank(permission.decided.decision)
             }
         })
@@ -696,7 +695,7 @@ impl<'a> Search<'a> {
                 not_resources: None,
             });
             everything.iter().all(|grant| {
-                let decided = grant::decide(caller, &Target::default(), grant, of, &of.context);
+                let decided = grant::decide(caller, grant, of);
                 decided.is_some_and(|decided| decided.is_possible())
             })
         };

@@ -7,7 +7,7 @@
 
 use std::collections::HashSet;
 
-use indago_iam::{Caller, Context, Request, Target, evaluate};
+use indago_iam::{Caller, Request, evaluate};
 
 use super::decision::Decided;
 use super::model::Identity;
@@ -221,27 +221,22 @@ pub(crate) fn limited(identity: &Identity, grants: &[Grant]) -> Vec<Grant> {
 
 /// The grants that are allowed, or may be, in the order of the statements.
 pub(crate) fn effective(identity: &Identity, caller: &Caller, grants: &[Grant]) -> Vec<Effective> {
-    let target = Target::default();
     let decide = |grant: Grant| {
-        let decided = decide(caller, &target, &grant, identity, &identity.context)?;
+        let decided = decide(caller, &grant, identity)?;
         decided.is_possible().then_some(Effective { grant, decided })
     };
     limited(identity, grants).into_iter().filter_map(decide).collect()
 }
 
-/// The decision on a grant as if it were a request. `None` if it cannot be one.
-pub(crate) fn decide(
-    caller: &Caller,
-    target: &Target,
-    grant: &Grant,
-    identity: &Identity,
-    context: &Context,
-) -> Option<Decided> {
+/// The decision on a grant as if it were a request of an identity, or of a caller like it. `None` if it cannot be one.
+///
+/// Some resources need a policy that allows their account: roles that are assumed, keys. It is taken as given.
+pub(crate) fn decide(caller: &Caller, grant: &Grant, identity: &Identity) -> Option<Decided> {
     let is_arn = grant.resource == "*" || grant.resource.starts_with("arn:");
     let resource = if is_arn { &*grant.resource } else { "*" };
     let resource_account = Some(&*identity.account_id);
-    let request = Request { action: grant.request_action(), resource, resource_account, context };
-    evaluate(caller, target, &request).ok().map(Decided::from)
+    let request = Request { action: grant.request_action(), resource, resource_account, context: &identity.context };
+    evaluate(caller, &identity.delegating, &request).ok().map(Decided::from)
 }
 
 #[cfg(test)]

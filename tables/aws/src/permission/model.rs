@@ -58,6 +58,8 @@ pub(crate) struct Identity {
     /// The levels of service control policies that apply to it.
     pub(crate) controls: Vec<Arc<Level>>,
     pub(crate) caller: Caller,
+    /// The policy of a resource that leaves all decisions to its account, which is that of the identity.
+    pub(crate) delegating: Arc<Target>,
     /// The keys that are known of its requests.
     pub(crate) context: Context,
     /// Whether all of its policies could be read.
@@ -167,6 +169,7 @@ impl Account {
         let resource: Vec<Arc<Level>> =
             controls.resource.iter().map(|level| maker.controls("rcp", Layer::ResourceControl, level)).collect();
 
+        let delegating = Arc::new(delegating(id));
         let mut identities = Vec::new();
         for user in sorted(&details.users) {
             let (Some(name), Some(arn)) = (&user.user_name, &user.arn) else { continue };
@@ -193,6 +196,7 @@ impl Account {
                 boundary,
                 controls: &service,
                 organization: controls,
+                delegating: &delegating,
                 trust: None,
                 groups: of_groups,
                 instance_profiles: Vec::new(),
@@ -219,6 +223,7 @@ impl Account {
                 boundary,
                 controls: &service,
                 organization: controls,
+                delegating: &delegating,
                 trust,
                 groups: Vec::new(),
                 instance_profiles,
@@ -303,6 +308,15 @@ impl Account {
             self.placed.iter().map(|placed| placed.policy.size() + size_of::<Placed>() + 200).sum();
         of_policies + self.identities.len() * (size_of::<Identity>() + 1200)
     }
+}
+
+/// The policy of a resource that allows an account.
+fn delegating(account: &str) -> Target {
+    let policy = serde_json::json!({"Version": "2012-10-17", "Statement": [
+        {"Effect": "Allow", "Principal": {"AWS": account}, "Action": "*", "Resource": "*"},
+    ]});
+    let policy = Policy::parse(&policy.to_string(), Layer::Resource).expect("it is a policy");
+    Target::default().policy(PolicySet::new([("the resource's policy".to_owned(), policy)]))
 }
 
 fn everything() -> Arc<PolicySet> {
@@ -449,6 +463,7 @@ struct Parts<'a> {
     boundary: Option<Arc<Compiled>>,
     controls: &'a [Arc<Level>],
     organization: &'a Controls,
+    delegating: &'a Arc<Target>,
     trust: Option<Arc<Compiled>>,
     groups: Vec<String>,
     instance_profiles: Vec<String>,
@@ -505,6 +520,7 @@ impl Base<'_> {
             trust: parts.trust,
             controls: parts.controls.to_vec(),
             caller,
+            delegating: parts.delegating.clone(),
             context,
             is_known,
             effective: OnceLock::new(),

@@ -667,6 +667,20 @@ async fn a_boundary_limits_what_writing_policies_gains() {
 }
 
 #[tokio::test]
+async fn to_assume_further_roles_is_a_permission() {
+    let trusting = trust("AWS", &format!("arn:aws:iam::{ACCOUNT}:root"));
+    let spec = json!({
+        "users": [{"name": "attacker", "inline": {"own": policy(&[allow("sts:AssumeRole", &arn("role", "hop"))])}}],
+        "roles": [{"name": "hop", "trust": trusting, "inline": {"own": policy(&[allow("sts:AssumeRole", &arn("role", "*"))])}}],
+    });
+    let (model, _) = model(&[(ACCOUNT, spec.clone())]).await;
+    let hop = model.identity(&arn("role", "hop")).expect("a role").effective();
+    assert_eq!(hop.len(), 1);
+    assert_eq!((hop[0].grant.action.as_str(), hop[0].decided.layer), ("sts:assumerole", Some("identity")));
+    assert!(has(&found(&spec).await, "sts-001", Some("allowed")));
+}
+
+#[tokio::test]
 async fn what_is_created_is_what_is_used() {
     let function = |name: &str| format!("arn:aws:lambda:*:{ACCOUNT}:function:{name}");
     let rule = RULES.rules.iter().find(|rule| rule.id == "lambda-001").expect("a rule");
