@@ -748,11 +748,13 @@ fn access_of_the_past_is_computed_from_what_was_recorded() {
     api.apply(PAST).expect("applied");
     let folder = tempfile::tempdir().expect("a directory");
     let config = folder.path().join("indago.toml");
+    // The server's own file goes with it.
+    std::fs::copy(api.kubeconfig("admin"), folder.path().join("kubeconfig")).expect("copied");
     let text = format!(
         "[host]\nenabled = false\n[containers]\nenabled = false\n[aws]\nenabled = false\n[git]\nenabled = false\n\
          [kubernetes]\nkubeconfig = {:?}\n[record]\ndir = \"recorded\"\nwriter = \"here\"\n\
          [recording.access]\ntables = [\"kubernetes_*role*\", \"kubernetes_api_resources\"]\n",
-        api.kubeconfig("admin")
+        folder.path().join("kubeconfig")
     );
     std::fs::write(&config, text).expect("written");
     let run = |arguments: &[&str]| {

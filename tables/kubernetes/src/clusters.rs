@@ -586,6 +586,14 @@ impl Cluster {
         !matches!(self.access, Access::Broken(_))
     }
 
+    /// Why it stands for clusters that are not known, if it does.
+    pub(crate) fn broken_by(&self) -> Option<&Error> {
+        match &self.access {
+            Access::Broken(error) => Some(error),
+            _ => None,
+        }
+    }
+
     /// The set of manifests that it is, if it is one.
     pub(crate) fn manifests(&self) -> Option<&Manifests> {
         match &self.access {

@@ -72,6 +72,9 @@ async fn recorded(scan: &AnyScan<Kubernetes>, cluster: &Arc<Cluster>) -> Result<
     let Some(past) = &context.past else {
         return Err(Error::Unsupported("the roles and bindings of the past were not recorded".to_owned()));
     };
+    if let Some(error) = cluster.broken_by() {
+        return Err(error.clone());
+    }
     let (mut parsed, mut is_whole) = (Vec::new(), true);
     for kind in Kind::ALL {
         let (table, _, fields) = kind.rows();
@@ -86,6 +89,8 @@ async fn recorded(scan: &AnyScan<Kubernetes>, cluster: &Arc<Cluster>) -> Result<
     let of_object = |problem: &String| (origin(cluster), Error::Malformed(problem.clone()));
     let mut reports: Vec<_> = parsed.iter().flat_map(|parsed| &parsed.problems).map(of_object).collect();
     let Made { mut policy, .. } = objects::policy(parsed, Rules::Stored);
+    // Each cluster has roles of its own.
+    is_whole &= !policy.roles().is_empty();
     policy.is_incomplete |= !is_whole;
     if !is_whole {
         let why = "roles and bindings were not recorded completely at this time, so rights may be missing";
