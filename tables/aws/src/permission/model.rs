@@ -214,8 +214,7 @@ impl Account {
             let boundary = boundary.map(|of| maker.boundary("role", arn, of));
             let trust = role.assume_role_policy_document.as_deref().map(|text| maker.trust(arn, text));
             let profiles = role.instance_profile_list.iter().flatten();
-            let instance_profiles =
-                profiles.filter_map(|profile: &InstanceProfile| Some(profile.arn.clone())).collect();
+            let instance_profiles = profiles.map(|profile: &InstanceProfile| profile.arn.clone()).collect();
             let base = Base { kind: Kind::Role, arn, name, id: role.role_id.as_deref(), tags: role.tags.as_deref() };
             identities.extend(base.identity(Parts {
                 policies,
