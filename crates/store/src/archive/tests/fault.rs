@@ -84,7 +84,7 @@ impl Faulty {
         match self.throttled.load(Ordering::SeqCst) {
             0 => false,
             1 => true,
-            every => number % every == 0,
+            every => number.is_multiple_of(every),
         }
     }
 
