@@ -161,7 +161,8 @@ fn assert_no_cycles(source: &str) {
 
 #[test]
 fn what_is_committed_is_small() {
-    const MOST_BYTES: u64 = 2 << 20;
+    // The largest is the schema of all tables.
+    const MOST_BYTES: u64 = 3 << 20;
     let listed = std::process::Command::new("git").args(["ls-files", "-z"]).current_dir(root()).output();
     let listed = listed.expect("git is installed");
     assert!(listed.status.success(), "{}", String::from_utf8_lossy(&listed.stderr));

@@ -265,22 +265,21 @@ pub(crate) struct Past {
 
 /// Output format of a command.
 #[derive(Debug, Default, Args)]
-#[group(multiple = false)]
 pub(crate) struct Output {
     /// Output format [default: table on a terminal, json otherwise; `tables` and `functions` print plain text]
-    #[arg(long, value_parser = format_parser())]
+    #[arg(long, group = "format_of_rows", value_parser = format_parser())]
     format: Option<Format>,
     /// The same as `--format json`
-    #[arg(long)]
+    #[arg(long, group = "format_of_rows")]
     json: bool,
     /// The same as `--format csv`
-    #[arg(long)]
+    #[arg(long, group = "format_of_rows")]
     csv: bool,
     /// The same as `--format line`
-    #[arg(long)]
+    #[arg(long, group = "format_of_rows")]
     line: bool,
     /// The same as `--format list`
-    #[arg(long)]
+    #[arg(long, group = "format_of_rows")]
     list: bool,
     #[command(flatten)]
     separated: Separated,

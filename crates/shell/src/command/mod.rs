@@ -233,7 +233,7 @@ mod tests {
             (".exti", "no command `.exti`; did you mean `.exit`?"),
             ("\\dy", "no command `\\dy`; did you mean `.d`?"),
             (".nonsense", "no command `.nonsense`; `.help` lists them"),
-            (".headers", "no command `.headers`: every format has the names of columns"),
+            (".nullvalue", "no command `.nullvalue`: the output formats are fixed; `.mode` sets one"),
         ] {
             assert_eq!(unknown(typed), expected);
         }
