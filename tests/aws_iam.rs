@@ -20,7 +20,10 @@ async fn engine() -> Engine {
 }
 
 async fn rows(engine: &Engine, sql: &str, documents: &[Value]) -> (Vec<Vec<String>>, Vec<String>) {
-    let options = QueryOptions::default().bind("documents", json!(documents).to_string());
+    let options = match documents {
+        [] => QueryOptions::default(),
+        documents => QueryOptions::default().bind("documents", json!(documents).to_string()),
+    };
     let query = engine.query_with(sql, options).await;
     let query = query.unwrap_or_else(|error| panic!("{sql}: {error}"));
     let batches = query.collect().await.unwrap_or_else(|error| panic!("{sql}: {error}"));

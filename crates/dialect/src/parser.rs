@@ -183,7 +183,9 @@ fn one_statement(tokens: Vec<TokenWithSpan>, dialect: Dialect) -> Result<Stateme
         DFParserBuilder::new(tokens).with_dialect(grammar(dialect)).with_recursion_limit(DEEPEST_NESTING).build()?;
     let mut statement = parser.parse_statement().map_err(|error| {
         let next = parser.parser.peek_token_ref();
-        Failed { error, stopped: (next.token != Token::EOF).then_some(next.span.start) }
+        // The parser may have gone back to a token before the end.
+        let at_end = next.token == Token::EOF || error.to_string().contains("found: EOF");
+        Failed { error, stopped: (!at_end).then_some(next.span.start) }
     })?;
     clauses.attach(&mut statement)?;
     match parser.parser.peek_token_ref() {
