@@ -210,7 +210,7 @@ fn separated_values_as_in_osquery() {
     let refused = run(&[sql, "--json", "--separator", ";"]).expect(2);
     assert!(refused.err.contains("--separator is for the formats csv and list, not for json"), "{}", refused.err);
     assert!(run(&[sql, "--separator", "ab"]).expect(2).err.contains("`ab` cannot separate values"));
-    let script = ".mode list\n.headers OFF\n.separator ;\nSELECT 1 AS a, 2 AS b;\n.headers on\nSELECT 3 AS c;\n";
+    let script = ".mode list\n.headers OFF\n.separator \";\"\nSELECT 1 AS a, 2 AS b;\n.headers on\nSELECT 3 AS c;\n";
     assert_eq!(run_with_input(&["shell"], script).expect(0).out, "1;2\nc\n3\n");
 }
 

@@ -24,7 +24,8 @@ fn is_as_rich(theirs: &str, ours: &Kind) -> bool {
         "STRING" => matches!(ours, Kind::Text | Kind::TextList | Kind::Timestamp | Kind::Json | Kind::Boolean),
         "CIDR" | "IPADDR" | "LTREE" => matches!(ours, Kind::Text),
         "JSON" => matches!(ours, Kind::Json | Kind::Text | Kind::TextList | Kind::BigIntList | Kind::TextMap),
-        "BOOL" => matches!(ours, Kind::Boolean),
+        // The summary of an account has 0 and 1 among its numbers.
+        "BOOL" => matches!(ours, Kind::Boolean | Kind::BigInt),
         "INT" => matches!(ours, Kind::BigInt),
         "DOUBLE" => matches!(ours, Kind::Double | Kind::BigInt),
         "TIMESTAMP" => matches!(ours, Kind::Timestamp),

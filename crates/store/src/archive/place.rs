@@ -339,10 +339,7 @@ fn write(root: &FilePath, path: &FilePath, payload: &PutPayload, is_new: bool) -
     }
     let staged = root.join(STAGED);
     create(&staged)?;
-    let staged = Staged(staged.join(format!("{:016x}", rand::random::<u64>())));
-    let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&staged.0)?;
-    // A file without a lock is of a process that was killed; see `Place::remove_staged`.
-    file.lock()?;
+    let (staged, mut file) = stage(&staged)?;
     payload.iter().try_for_each(|bytes| file.write_all(bytes))?;
     file.sync_all()?;
     match is_new {
@@ -351,6 +348,19 @@ fn write(root: &FilePath, path: &FilePath, payload: &PutPayload, is_new: bool) -
     }
     drop(file);
     synchronize(folder)
+}
+
+/// A new file, locked. A file without a lock is of a process that was killed; see `Place::remove_staged`, which may remove
+/// this one before it is locked.
+fn stage(folder: &FilePath) -> io::Result<(Staged, fs::File)> {
+    loop {
+        let staged = Staged(folder.join(format!("{:016x}", rand::random::<u64>())));
+        let file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&staged.0)?;
+        file.lock()?;
+        if staged.0.try_exists()? {
+            return Ok((staged, file));
+        }
+    }
 }
 
 fn synchronize(folder: &FilePath) -> io::Result<()> {
