@@ -568,7 +568,7 @@ async fn permissions(bed: &crate::aws::Bed) {
             "secretsmanager:GetSecretValue",
             &secret,
             "NULL",
-            "depends NULL NULL [aws:MultiFactorAuthPresent]",
+            "depends NULL NULL [\"aws:MultiFactorAuthPresent\"]",
         ),
         (
             user("buyer"),
