@@ -404,7 +404,7 @@ mod tests {
             ("status.phase=,spec.x=true", true),
             ("metadata.name=a", false),
         ] {
-            let fields = Field::of_text(text).unwrap();
+            let fields = Field::of_text(text).expect(text);
             assert_eq!(fields.iter().all(|field| field.matches_document(&object)), meets, "{text}");
         }
         assert!(Field::of_text("metadata.name").is_err());

@@ -176,8 +176,11 @@ impl Place {
     pub(super) fn remove_staged(&self) {
         let Some(directory) = &self.directory else { return };
         for entry in fs::read_dir(directory.join(STAGED)).into_iter().flatten().flatten() {
-            // A file that is being written is locked. Best effort: the next clean-up tries again.
-            if fs::File::open(entry.path()).is_ok_and(|file| file.try_lock().is_ok()) {
+            // A file that is being written is locked. The lock is held until the file is removed, so its writer notices.
+            // Best effort: the next clean-up tries again.
+            if let Ok(file) = fs::File::open(entry.path())
+                && file.try_lock().is_ok()
+            {
                 let _ = fs::remove_file(entry.path());
             }
         }

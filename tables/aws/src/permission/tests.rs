@@ -478,7 +478,7 @@ async fn a_deny_never_adds_a_permission_or_an_escalation() {
                     json!({"Effect": "Allow", "Principal": {"Service": ["lambda.amazonaws.com", "ec2.amazonaws.com"]}, "Action": "sts:AssumeRole"}),
                     json!({"Effect": "Allow", "Principal": {"AWS": format!("arn:aws:iam::{ACCOUNT}:root")}, "Action": "sts:AssumeRole"}),
                 ])}],
-                "policies": [{"name": "limit", "document": policy(&[bound.clone()])}],
+                "policies": [{"name": "limit", "document": policy(std::slice::from_ref(&bound))}],
             })
         };
         let deny = some(&mut dice, "Deny");
