@@ -71,7 +71,7 @@ pub(crate) struct Request {
 }
 
 /// Bytes of a path's segment and of a parameter that are sent as they are.
-const PLAIN: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
+pub(crate) const PLAIN: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 
 impl Request {
     /// The input of a service that speaks JSON.

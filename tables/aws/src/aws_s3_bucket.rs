@@ -36,7 +36,7 @@ pub struct Bucket {
     /// Creation time.
     #[column(path = "CreationDate")]
     creation_date: Option<Timestamp>,
-    /// Whether S3 deems the policy public; NULL if there is no policy.
+    /// Whether S3 considers the policy public; NULL if there is no policy.
     #[column(source = public_status, needs = "s3:GetBucketPolicyStatus")]
     bucket_policy_is_public: Option<bool>,
     /// Whether all versions of objects are kept.

@@ -7,11 +7,11 @@ use aws_smithy_types::body::SdkBody;
 use aws_smithy_types::error::metadata::ErrorMetadata;
 use futures::stream::{self, BoxStream, StreamExt};
 use indago_table::prelude::*;
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use percent_encoding::utf8_percent_encode;
 use serde_json::{Map, Value};
 
 use crate::account::{Aws, Site};
-use crate::api::{Answer, Refusal, Service, call_of};
+use crate::api::{Answer, PLAIN, Refusal, Service, call_of};
 use crate::call::Next;
 use crate::xml;
 
@@ -47,9 +47,6 @@ pub(crate) struct Listing {
 /// The parameters of a call.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Input(Vec<(String, String)>);
-
-/// Bytes that a form contains as they are.
-const PLAIN: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 
 impl Input {
     #[must_use]

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use crate::account::{Aws, Place, Site, is_region_name};
 use crate::api::{List, Request};
 use crate::call::distinct;
-use crate::inflate::gunzip;
+use crate::gzip::gunzip;
 use crate::services::CLOUD_TRAIL;
 
 /// The list of events.

@@ -307,7 +307,7 @@ pub(crate) fn load_balancers<'a, T: Resource>(
     let by_arn = load_balancer_keys(by_arn).map(|keys| ("LoadBalancerArns", keys));
     let keys = by_arn.or_else(|| names(by_name).map(|keys| ("Names", keys)));
     let items = items(scan, site.clone(), &LOAD_BALANCERS, keys);
-    // An item that is no object is reported when its row is made.
+    // An item that is not an object is reported when its row is made.
     let is_of_kind = move |item: &Value| !item.is_object() || item["Type"] == kind;
     site.rows(scan, items.try_filter(move |item| std::future::ready(is_of_kind(item))).boxed())
 }
