@@ -84,10 +84,8 @@ pub async fn capture(engine: &Engine, tables: &[String], folder: &Path) -> Resul
         move |source| Error::Io { path, source }
     };
     fs::create_dir_all(folder).map_err(io(folder))?;
-    for entry in fs::read_dir(folder).map_err(io(folder))? {
-        if entry.map_err(io(folder))?.path().extension().is_some_and(|extension| extension == "parquet") {
-            return Err(Error::NotEmpty(folder.to_owned()));
-        }
+    if has_files(folder)? {
+        return Err(Error::NotEmpty(folder.to_owned()));
     }
     let partial = Partial::new(folder)?;
     let moment = chrono::Utc::now().to_rfc3339_opts(chrono::SecondsFormat::Micros, true);
@@ -154,10 +152,23 @@ pub async fn tables_to_capture(engine: &Engine, tables: &[String]) -> Result<(Ve
     Ok((names, skipped))
 }
 
-/// Whether a directory has Parquet files.
-pub fn has_files(folder: &Path) -> bool {
-    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
-    entries.into_iter().any(|entry| entry.path().extension().is_some_and(|extension| extension == "parquet"))
+/// Whether a directory has Parquet files. One that does not exist has none.
+///
+/// # Errors
+/// The directory cannot be read.
+pub fn has_files(folder: &Path) -> Result<bool> {
+    let failed = |source| Error::Io { path: folder.to_owned(), source };
+    let entries = match fs::read_dir(folder) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(false),
+        Err(error) => return Err(failed(error)),
+    };
+    for entry in entries {
+        if entry.map_err(failed)?.path().extension().is_some_and(|extension| extension == "parquet") {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// The query for each table, and the tables without one.

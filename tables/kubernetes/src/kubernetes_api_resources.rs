@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use futures::Stream;
+use indago_table::json::FromJson as _;
 use indago_table::prelude::*;
 use serde_json::Value as Document;
 
@@ -162,10 +163,7 @@ impl ApiResource {
     /// A recorded row.
     pub(crate) fn of_row(row: &Document) -> Self {
         let text = |name: &str| row[name].as_str().unwrap_or_default();
-        let texts = |name: &str| {
-            let elements = row[name].as_array().into_iter().flatten();
-            elements.filter_map(|element| Some(element.as_str()?.to_owned())).collect()
-        };
+        let texts = |name: &str| Vec::<String>::from_json(&row[name]).unwrap_or_default();
         ApiResource {
             name: text("name").to_owned(),
             singular_name: text("singular_name").to_owned(),

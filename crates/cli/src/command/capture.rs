@@ -9,7 +9,7 @@ use arrow_schema::{DataType, Field, Schema};
 use indago::Warning;
 use indago::config::{Config, Location, Recording};
 use indago::store::{self, Report};
-use indago_shell::{say, write_batch};
+use indago_shell::{Style, say, write_batch};
 
 use crate::arguments::{Capture, Common};
 use crate::exit::{self, Error, Result};
@@ -17,12 +17,17 @@ use crate::output::Output;
 use crate::{interrupt, setup};
 
 pub(crate) async fn run(common: &Common, arguments: Capture) -> Result {
+    let style = arguments.output.style()?;
     let mut config = setup::config(common, Some(&arguments.limits))?;
-    if arguments.parquet {
-        return files(&config, arguments).await;
-    }
     let location = Location(arguments.out.to_string_lossy().into_owned());
-    if !location.is_url() && !store::is_recorded(&arguments.out) && store::has_files(&arguments.out) {
+    if arguments.parquet {
+        return files(&config, &location, arguments, style).await;
+    }
+    if let Some(dir) = config.store.dir.as_ref().filter(|dir| store::is_recorded(dir)) {
+        let message = "its tables are recorded, and a capture would have the time of the copy; copy the directory";
+        return Err(Error::usage(anyhow::anyhow!("{}: {message}", dir.display())));
+    }
+    if !location.is_url() && !store::is_recorded(&arguments.out) && store::has_files(&arguments.out).map_err(failed)? {
         return Err(Error::failed(anyhow::anyhow!(
             "{}: this directory has Parquet files of tables, and recorded tables cannot be next to them; use another \
              directory",
@@ -30,20 +35,16 @@ pub(crate) async fn run(common: &Common, arguments: Capture) -> Result {
         )));
     }
     let engine = setup::engine(&config).await?;
-    if let Some(dir) = config.store.dir.as_ref().filter(|dir| store::is_recorded(dir)) {
-        let message = "its tables are recorded, and a capture would have the time of the copy; copy the directory";
-        return Err(Error::usage(anyhow::anyhow!("{}: {message}", dir.display())));
-    }
     let (tables, skipped) = store::tables_to_capture(&engine, &arguments.tables).await.map_err(failed)?;
     note_skipped(&skipped);
     config.record.dir = location;
     config.recording = BTreeMap::from([("capture".to_owned(), Recording { tables, ..Recording::default() })]);
-    super::record::once(engine, &config, &arguments.output).await
+    super::record::once(engine, &config, arguments.output.chosen(), style).await
 }
 
 /// Writes one Parquet file per table.
-async fn files(config: &Config, arguments: Capture) -> Result {
-    if store::is_recorded(&arguments.out) || Location(arguments.out.to_string_lossy().into_owned()).is_url() {
+async fn files(config: &Config, location: &Location, arguments: Capture, style: Style) -> Result {
+    if store::is_recorded(&arguments.out) || location.is_url() {
         return Err(Error::usage(anyhow::anyhow!(
             "{}: --parquet writes files into a new directory; leave it out to add a reading to recorded tables",
             arguments.out.display()
@@ -63,7 +64,7 @@ async fn files(config: &Config, arguments: Capture) -> Result {
     indago_shell::print_warnings(report.tables.iter().flat_map(|table| &table.warnings));
     note_skipped(&report.skipped);
     let batch = batch(&report).map_err(|error| Error::failed(error.into()))?;
-    write_batch(&batch, setup::format(arguments.output.chosen()), arguments.output.style()?, &mut Output)?;
+    write_batch(&batch, setup::format(arguments.output.chosen()), style, &mut Output)?;
     Ok(if missing && config.sql.strict { ExitCode::from(exit::INCOMPLETE) } else { ExitCode::SUCCESS })
 }
 

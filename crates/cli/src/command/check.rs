@@ -31,6 +31,7 @@ const ANCHORS: [(&str, &str, &str); 2] =
 const REPOSITORIES: &str = "git_repositories";
 
 pub(crate) async fn run(common: &Common, arguments: Check) -> Result {
+    let style = Style { wraps: true, ..arguments.output.style()? };
     let config = setup::config(common, None)?;
     let engine = setup::engine(&config).await?;
     let timeout = arguments.timeout.map_or(PATIENCE, |timeout| timeout.0);
@@ -39,7 +40,6 @@ pub(crate) async fn run(common: &Common, arguments: Check) -> Result {
         () = interrupt::interrupted() => return Ok(ExitCode::from(exit::INTERRUPTED)),
         findings = Box::pin(check(&engine, timeout)) => findings,
     };
-    let style = Style { wraps: true, ..arguments.output.style()? };
     let format = setup::format(arguments.output.chosen());
     // A table for people omits the names of complete tables.
     let batch = batch(&findings, format != Format::Table).map_err(|error| Error::failed(error.into()))?;

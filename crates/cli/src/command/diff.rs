@@ -22,6 +22,7 @@ const NOW: &str = "now";
 const DIFFERENT: u8 = 1;
 
 pub(crate) async fn run(common: &Common, arguments: Diff) -> Result {
+    let style = arguments.output.style()?;
     if !common.stores.is_empty() {
         let message = "`indago diff` compares the directories that are its arguments; remove --store";
         return Err(Error::usage(anyhow::anyhow!(message)));
@@ -72,7 +73,7 @@ pub(crate) async fn run(common: &Common, arguments: Diff) -> Result {
         }
     };
     if let Some(batch) = batch {
-        write_batch(&batch, setup::format(arguments.output.chosen()), arguments.output.style()?, &mut Output)?;
+        write_batch(&batch, setup::format(arguments.output.chosen()), style, &mut Output)?;
     }
     let skipped = differences.iter().any(|difference| difference.skipped.is_some());
     Ok(match (incomplete && arguments.limits.strict, differ) {

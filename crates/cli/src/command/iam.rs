@@ -33,6 +33,7 @@ pub(crate) fn run(arguments: Iam) -> Result {
 }
 
 fn test(arguments: IamTest) -> Result {
+    let style = arguments.output.style()?;
     let mut files = Vec::new();
     for path in &arguments.paths {
         find(path, &mut files).map_err(Error::usage)?;
@@ -53,7 +54,7 @@ fn test(arguments: IamTest) -> Result {
     let failures = tested.iter().filter(|case| !case.passed).count();
     let shown: Vec<&Tested> = tested.iter().filter(|case| !case.passed || !arguments.failed).collect();
     let batch = table(&shown).map_err(Error::usage)?;
-    write_batch(&batch, setup::format(arguments.output.chosen()), arguments.output.style()?, &mut Output)?;
+    write_batch(&batch, setup::format(arguments.output.chosen()), style, &mut Output)?;
     say(format_args!("{} cases in {} files, {failures} failed", tested.len(), files.len()));
     Ok(if failures > 0 { ExitCode::from(exit::FAILED) } else { ExitCode::SUCCESS })
 }

@@ -20,6 +20,7 @@ use crate::{interrupt, setup};
 
 pub(crate) async fn run(common: &Common, arguments: crate::arguments::Pack) -> Result {
     let PackCommand::Run(arguments) = arguments.command;
+    let style = arguments.output.style()?;
     let pack = Pack::load(&arguments.path).map_err(Error::usage)?;
     let queries: Vec<&PackQuery> = match &arguments.query {
         Some(name) => vec![pack.query(name).map_err(Error::usage)?],
@@ -40,11 +41,11 @@ pub(crate) async fn run(common: &Common, arguments: crate::arguments::Pack) -> R
         Err(error) => return Err(Error::failed(anyhow::anyhow!("a discovery query of the pack failed: {error}"))),
     };
     if arguments.rows {
-        return rows(&engine, &queries, skipped, &options, &arguments, cancel).await;
+        return rows(&engine, &queries, skipped, &options, &arguments, style, cancel).await;
     }
     let format = setup::format(arguments.output.chosen());
     let schema = report_schema();
-    let mut writer = row_writer(format, schema.clone(), Output, Style { wraps: true, ..arguments.output.style()? });
+    let mut writer = row_writer(format, schema.clone(), Output, Style { wraps: true, ..style });
     let mut totals = Totals::new();
     let mut worst = 0;
     for query in queries {
@@ -76,10 +77,10 @@ async fn rows(
     skipped: Option<String>,
     options: &QueryOptions,
     arguments: &PackRun,
+    style: Style,
     mut cancel: std::pin::Pin<&mut impl Future<Output = ()>>,
 ) -> Result {
     let format = setup::format(arguments.output.chosen());
-    let style = arguments.output.style()?;
     let mut totals = Totals::new();
     let mut worst = 0;
     for query in queries {

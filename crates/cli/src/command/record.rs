@@ -11,22 +11,23 @@ use indago::futures::StreamExt;
 use indago::store::{self, Recorder, TableReading};
 use indago::{Engine, Warning};
 use indago_daemon::Told;
-use indago_shell::{say, visible, write_batch};
+use indago_shell::{Format, Style, say, visible, write_batch};
 use tokio::runtime::Runtime;
 
-use crate::arguments::{self, Common, Record};
+use crate::arguments::{Common, Record};
 use crate::exit::{self, Error, Result};
 use crate::output::Output;
 use crate::{interrupt, setup};
 
 pub(crate) async fn run(runtime: &Runtime, common: &Common, arguments: Record) -> Result {
+    let style = arguments.output.style()?;
     let mut config = setup::config(common, Some(&arguments.limits))?;
     if let Some(dir) = arguments.dir {
         config.record.dir = Location(dir);
     }
     if arguments.once {
         let engine = setup::engine(&config).await?;
-        return once(engine, &config, &arguments.output).await;
+        return once(engine, &config, arguments.output.chosen(), style).await;
     }
     let mut told = pin!(interrupt::told()?);
     let recorder = open(setup::engine(&config).await?, &config).await?;
@@ -37,7 +38,7 @@ pub(crate) async fn run(runtime: &Runtime, common: &Common, arguments: Record) -
 }
 
 /// Adds one reading of each table to the store.
-pub(crate) async fn once(engine: Engine, config: &Config, output: &arguments::Output) -> Result {
+pub(crate) async fn once(engine: Engine, config: &Config, format: Option<Format>, style: Style) -> Result {
     let mut told = pin!(interrupt::told()?);
     let mut recorder = open(engine, config).await?;
     let mut readings: Vec<TableReading> = Vec::new();
@@ -62,7 +63,7 @@ pub(crate) async fn once(engine: Engine, config: &Config, output: &arguments::Ou
         }
     }
     let batch = batch(&readings).map_err(|error| Error::failed(error.into()))?;
-    write_batch(&batch, setup::format(output.chosen()), output.style()?, &mut Output)?;
+    write_batch(&batch, setup::format(format), style, &mut Output)?;
     Ok(code)
 }
 

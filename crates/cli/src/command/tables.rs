@@ -10,6 +10,7 @@ use crate::output::Output;
 use crate::setup;
 
 pub(crate) async fn run(common: &Common, arguments: arguments::Tables) -> Result {
+    let style = arguments.output.style()?;
     let config = setup::config(common, None)?;
     let engine = setup::engine(&config).await?;
     if let Some(path) = &arguments.permissions {
@@ -21,7 +22,7 @@ pub(crate) async fn run(common: &Common, arguments: arguments::Tables) -> Result
         None => {
             let (found, missing) = engine.found_names().await;
             indago_shell::print_warnings(&missing);
-            Tables::of(&engine, found).write(format, arguments.output.style()?, &mut out)?;
+            Tables::of(&engine, found).write(format, style, &mut out)?;
         }
         Some(name) => {
             let Some(table) = engine.find_table(name).await.map_err(Error::usage)? else {
@@ -38,10 +39,10 @@ pub(crate) async fn run(common: &Common, arguments: arguments::Tables) -> Result
                     };
                     return Err(Error::usage(anyhow::anyhow!(message)));
                 }
-                mentioning.write(format, arguments.output.style()?, &mut out)?;
+                mentioning.write(format, style, &mut out)?;
                 return Ok(ExitCode::SUCCESS);
             };
-            listing::write_table(table.spec(), format.unwrap_or_default(), arguments.output.style()?, &mut out)?;
+            listing::write_table(table.spec(), format.unwrap_or_default(), style, &mut out)?;
         }
     }
     Ok(ExitCode::SUCCESS)

@@ -14,6 +14,7 @@ use crate::output::Output;
 use crate::{interrupt, setup};
 
 pub(crate) async fn run(arguments: Verify) -> Result {
+    let style = arguments.output.style()?;
     let check = async {
         let archive = Archive::open(&arguments.store).await?;
         archive.verify().await
@@ -33,7 +34,7 @@ pub(crate) async fn run(arguments: Verify) -> Result {
         return Ok(ExitCode::SUCCESS);
     }
     let batch = batch(&verified).map_err(|error| Error::failed(error.into()))?;
-    write_batch(&batch, setup::format(arguments.output.chosen()), arguments.output.style()?, &mut Output)?;
+    write_batch(&batch, setup::format(arguments.output.chosen()), style, &mut Output)?;
     Ok(ExitCode::from(exit::FAILED))
 }
 

@@ -10,6 +10,7 @@ use indago_table::{
     Sink, Table, TableRef,
 };
 use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
 
 use super::table::PastTable;
 use super::{Recorded, coverage};
@@ -46,11 +47,13 @@ impl PastRows for Past {
             };
             let mut documents = Vec::new();
             let mut held = context.hold(0)?;
-            let mut batches = batches(PastTable::stored(self.0.clone(), &spec).slices(&context)?);
-            while let Some(batch) = batches.recv().await {
-                let batch = batch?;
-                held.add(batch.get_array_memory_size())?;
-                documents.extend(as_documents(&batch)?);
+            for slice in PastTable::stored(self.0.clone(), &spec).slices(&context)? {
+                let (mut batches, read) = start(slice.reading);
+                while let Some(batch) = batches.recv().await {
+                    held.add(batch.get_array_memory_size())?;
+                    documents.extend(as_documents(&batch)?);
+                }
+                ended(read).await?;
             }
             Ok(PastTableRows { documents, is_incomplete })
         })
@@ -67,45 +70,43 @@ fn as_documents(batch: &RecordBatch) -> Result<Vec<serde_json::Value>> {
 }
 
 /// A sink for batches that are read in the same task.
-struct Collect(mpsc::Sender<Result<RecordBatch>>);
+struct Collect(mpsc::Sender<RecordBatch>);
 
 impl Sink for Collect {
     fn blocking_send(&mut self, batch: RecordBatch) -> bool {
-        self.0.blocking_send(Ok(batch)).is_ok()
+        self.0.blocking_send(batch).is_ok()
     }
 
     fn send(&mut self, batch: RecordBatch) -> BoxFuture<'_, bool> {
-        Box::pin(async move { self.0.send(Ok(batch)).await.is_ok() })
+        Box::pin(async move { self.0.send(batch).await.is_ok() })
     }
 }
 
-/// Reads slices one after the other.
-fn batches(slices: Vec<indago_table::Slice>) -> mpsc::Receiver<Result<RecordBatch>> {
+/// Reads a slice in a task of its own. The task stops when the receiver is dropped.
+fn start(reading: Reading) -> (mpsc::Receiver<RecordBatch>, JoinHandle<Result<()>>) {
     let (sender, receiver) = mpsc::channel(AHEAD);
-    tokio::spawn(async move {
-        for slice in slices {
-            let outcome = read_slice(slice.reading, Box::new(Collect(sender.clone()))).await;
-            if let Err(error) = outcome
-                && sender.send(Err(error)).await.is_err()
-            {
-                return;
+    let read = tokio::spawn(async move {
+        match reading {
+            Reading::Async(read) => read(Box::new(Collect(sender))).await,
+            // Tables that are computed do not read files.
+            Reading::Blocking(_) | Reading::Finding(_) => {
+                Err(Error::Unsupported("this table cannot be computed from recorded tables".to_owned()))
             }
         }
     });
-    receiver
+    (receiver, read)
 }
 
-async fn read_slice(reading: Reading, sink: Box<dyn Sink>) -> Result<()> {
-    match reading {
-        Reading::Async(read) => read(sink).await,
-        // Tables that are computed read no files.
-        Reading::Blocking(_) | Reading::Finding(_) => {
-            Err(Error::Unsupported("this table cannot be computed from recorded tables".to_owned()))
-        }
+/// How the reading of a slice ended. A panic goes on.
+async fn ended(read: JoinHandle<Result<()>>) -> Result<()> {
+    match read.await {
+        Ok(outcome) => outcome,
+        Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
+        Err(_) => Err(Error::Cancelled),
     }
 }
 
-/// Computes a table as of a past time. Its slices are those of the present.
+/// Computes a table as of a past time, with the slices that it has now.
 pub(super) async fn compute(
     recorded: &Arc<Recorded>,
     live: &TableRef,
@@ -117,11 +118,9 @@ pub(super) async fn compute(
     let moment = context.as_of.unwrap_or(query.moment());
     for slice in live.slices(&context)? {
         query.begin_slice(&table, &slice, moment);
-        let (sender, mut receiver) = mpsc::channel(AHEAD);
-        let read = tokio::spawn(read_slice(slice.reading, Box::new(Collect(sender))));
+        let (mut receiver, read) = start(slice.reading);
         let (mut rows, mut is_wanted) = (0, true);
         while let Some(batch) = receiver.recv().await {
-            let batch = batch?;
             rows += batch.num_rows() as u64;
             context.meter.add_rows(batch.num_rows() as u64);
             is_wanted = sink.send(batch).await;
@@ -130,11 +129,7 @@ pub(super) async fn compute(
             }
         }
         drop(receiver);
-        let outcome = match read.await {
-            Ok(outcome) => outcome,
-            Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
-            Err(_) => Err(Error::Cancelled),
-        };
+        let outcome = ended(read).await;
         query.end_slice(&table, &slice.label, rows, &outcome);
         match outcome {
             Err(error) if error.ends_query() => return Err(error),

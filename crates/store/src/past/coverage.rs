@@ -27,8 +27,12 @@ struct Slot<'a> {
 /// The slices of a table that a scan reads.
 fn slots<'a>(intervals: &'a [Interval], table: &str, scan: &Scan) -> Vec<Slot<'a>> {
     let schema = scan.spec.schema();
+    slots_of(intervals.iter().filter(|interval| interval.table == table && is_read(interval, scan, &schema)))
+}
+
+fn slots_of<'a>(intervals: impl Iterator<Item = &'a Interval>) -> Vec<Slot<'a>> {
     let mut slots: BTreeMap<(&str, &str), Vec<&Interval>> = BTreeMap::new();
-    for interval in intervals.iter().filter(|interval| interval.table == table && is_read(interval, scan, &schema)) {
+    for interval in intervals {
         slots.entry((&interval.writer, &interval.origin)).or_default().push(interval);
     }
     let slot = |mut intervals: Vec<&'a Interval>| {
@@ -138,12 +142,8 @@ fn tell_unrecorded(scan: &Scan, table: &str, slots: &[Slot<'_>]) -> bool {
 
 /// Whether all recorded slices of a table are known at a time.
 pub(super) fn is_known(intervals: &[Interval], table: &str, time: Timestamp) -> bool {
-    let mut slots: BTreeMap<(&str, &str), Slot<'_>> = BTreeMap::new();
-    for interval in intervals.iter().filter(|interval| interval.table == table) {
-        let slot = slots.entry((&interval.writer, &interval.origin)).or_insert(Slot { intervals: Vec::new() });
-        slot.intervals.push(interval);
-    }
-    !slots.is_empty() && slots.values().all(|slot| slot.missing(time).is_none())
+    let slots = slots_of(intervals.iter().filter(|interval| interval.table == table));
+    !slots.is_empty() && slots.iter().all(|slot| slot.missing(time).is_none())
 }
 
 /// Reports the slices whose rows at a time are not known, with their nearest readings.
