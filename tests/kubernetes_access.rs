@@ -599,7 +599,7 @@ async fn requests_are_allowed_as_predicted(engine: &Engine, client: &kube::Clien
             match client.request_text(request).await {
                 Ok(_) => true,
                 Err(kube::Error::Api(status)) => !(status.code == 403 && status.message.contains(" cannot ")),
-                // An answer that is no object, such as a log.
+                // An answer that is not an object, such as a log.
                 Err(error) => panic!("{error}"),
             }
         }

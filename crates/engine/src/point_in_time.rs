@@ -22,7 +22,7 @@ pub fn point_in_time(text: &str, now: Timestamp) -> Result<Timestamp> {
     not_after(time, now)
 }
 
-/// Refuses a time in the future, of which there is no data.
+/// Refuses a time in the future: nothing of it is recorded.
 pub(crate) fn not_after(time: Timestamp, now: Timestamp) -> Result<Timestamp> {
     if time > now {
         let error = Error::new(Code::Plan, format!("{time} is in the future"));
