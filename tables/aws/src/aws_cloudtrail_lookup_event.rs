@@ -133,7 +133,7 @@ impl LookupEvent {
             true => Shape::whole().parse(event["CloudTrailEvent"].as_str().unwrap_or_default().as_bytes()).ok(),
             false => None,
         };
-        let complete = complete.map(|complete| cloudtrail::prepare(complete, true)["complete"].take());
+        let complete = complete.map(cloudtrail::without_secrets);
         let event = with_member(event, "resourceName", json!(name));
         let event = with_member(event, "resourceType", json!(kind));
         with_member(event, "complete", json!(complete))

@@ -410,7 +410,7 @@ fn transition_time(reason: &str) -> Option<String> {
 }
 
 /// User data is transferred in base64. It is usually text.
-fn plain_user_data(encoded: String) -> String {
+pub(crate) fn plain_user_data(encoded: String) -> String {
     let plain = aws_smithy_types::base64::decode(&encoded).ok().and_then(|bytes| String::from_utf8(bytes).ok());
     plain.unwrap_or(encoded)
 }

@@ -1,11 +1,11 @@
 //! `aws_ec2_launch_configuration`: one row per launch configuration, from `autoscaling:DescribeLaunchConfigurations`.
 
-use aws_smithy_types::base64;
 use futures::stream::{self, Stream, StreamExt};
 use indago_table::prelude::*;
 use serde_json::Value;
 
 use crate::account::{Aws, Place};
+use crate::aws_ec2_instance::plain_user_data;
 use crate::call::distinct;
 use crate::query::{Input, Listing};
 use crate::resource::{Derived, Origin, Resource, filled};
@@ -137,6 +137,5 @@ static CONFIGURATIONS: Listing = Listing {
 
 /// Data in base64 as text, if it is text. No data is an empty text in the response.
 fn plain(data: &Value) -> Value {
-    let bytes = data.as_str().and_then(|data| base64::decode(data).ok());
-    filled(&bytes.and_then(|bytes| String::from_utf8(bytes).ok()).map_or_else(|| data.clone(), Value::from))
+    filled(&data.as_str().map_or_else(|| data.clone(), |data| plain_user_data(data.to_owned()).into()))
 }

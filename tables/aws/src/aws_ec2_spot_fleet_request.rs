@@ -135,7 +135,6 @@ impl RowStream for SpotFleetRequest {
     fn rows<'a>(scan: &'a Scan<Self>, place: &'a Place) -> impl Stream<Item = Result<Self>> + Send + 'a {
         place.rows(scan, |scan, site| {
             let request = site.ec2().describe_spot_fleet_requests().max_results(page_size(scan, 1..=1000));
-            let request = request.set_spot_fleet_request_ids(None);
             let fetch = move |token| request.clone().set_next_token(token).send();
             let pages = site.pages(scan, "ec2:DescribeSpotFleetRequests", "", fetch, |page| {
                 (page.spot_fleet_request_configs.unwrap_or_default(), Next::Token(page.next_token))

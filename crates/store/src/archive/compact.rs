@@ -37,15 +37,15 @@ use crate::{Error, Result};
 const READINGS: usize = 8;
 /// The most files that are merged at once.
 const AT_ONCE: usize = 64;
-/// The same for files that are small together.
+/// The most files that are merged at once if their total size is at most [`SMALL`].
 const SMALL_AT_ONCE: usize = 1024;
-/// Bytes of files that are small together.
+/// The largest total size of such files, in bytes.
 const SMALL: u64 = 8 << 20;
 /// Approximate bytes of a file.
 const TARGET: usize = 32 << 20;
 /// Files that are written at the same time.
 const OUTPUTS: usize = 8;
-/// The shortest time that a log entry stays: longer than a state is used without a check of the checkpoints.
+/// A log entry is kept for at least this time, which is longer than a state is used without a check of the checkpoints.
 const LOG_GRACE: Duration = Duration::from_secs(3600);
 /// Rows of a batch.
 const BATCH: usize = 1024;
@@ -62,7 +62,7 @@ pub struct Compacted {
     pub after: usize,
     /// Ends that were folded into their versions.
     pub folded: u64,
-    /// Whether the time was over before all files were merged.
+    /// Whether files are left to merge because the time had passed.
     pub is_left: bool,
 }
 

@@ -269,6 +269,10 @@ impl Log {
                 // The checkpoint's name is only a hint. Without it, the first entry must exist.
                 let logs = self.place.list(&self.path("_delta_log")).await?;
                 if logs.iter().any(|object| object.location.filename().is_some_and(|name| name.ends_with(".json"))) {
+                    // Another writer may have created the table in the meantime.
+                    if self.place.get(&self.entry(0), LARGEST).await?.is_some() {
+                        return Box::pin(self.refresh(known)).await;
+                    }
                     return Err(self
                         .broken(&self.entry(0), "the first entry of the log is missing, and there is no checkpoint"));
                 }

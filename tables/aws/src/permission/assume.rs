@@ -87,10 +87,12 @@ impl Graph {
         let to = self.node(origin(role));
         let add = |graph: &mut Graph, from: Origin, decided: Option<Decided>| {
             let from = graph.node(from);
-            if let Some(decided) = decided.filter(|decided| decided.is_possible() && from != to)
-                && graph.edges[from].iter().all(|(known, _)| *known != to)
-            {
-                graph.edges[from].push((to, decided));
+            let Some(decided) = decided.filter(|decided| decided.is_possible() && from != to) else { return };
+            // Several statements may name one principal.
+            match graph.edges[from].iter_mut().find(|(known, _)| *known == to) {
+                Some((_, known)) if rank(known.decision) < rank(decided.decision) => *known = decided,
+                Some(_) => {}
+                None => graph.edges[from].push((to, decided)),
             }
         };
         for (statement, candidate) in candidates(model, &trust.statements, can_assume) {

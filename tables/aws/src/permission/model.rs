@@ -181,10 +181,13 @@ impl Account {
             );
             let mut of_groups = Vec::new();
             for group in user.group_list.iter().flatten() {
-                if let Some((group, attached_to_group)) = groups.get(group.as_str()) {
-                    policies.extend(group.policies.iter().cloned());
-                    attached.extend(attached_to_group.iter().cloned());
-                    of_groups.push(group.arn.clone());
+                match groups.get(group.as_str()) {
+                    Some((group, attached_to_group)) => {
+                        policies.extend(group.policies.iter().cloned());
+                        attached.extend(attached_to_group.iter().cloned());
+                        of_groups.push(group.arn.clone());
+                    }
+                    None => policies.push(Compiled::missing(format!("group {group} of {arn}"), maker.reports)),
                 }
             }
             let boundary = user.permissions_boundary.as_ref().and_then(|of| of.permissions_boundary_arn.as_deref());

@@ -66,8 +66,8 @@ pub(crate) enum Known {
 #[derive(Debug, Default)]
 pub(crate) struct Policies {
     by_arn: HashMap<String, Known>,
-    /// Services and accounts of which all policies were read.
-    complete: HashSet<(String, String)>,
+    /// Services, regions and accounts of which all policies were read.
+    complete: HashSet<(String, String, String)>,
     /// What was reported.
     noted: Mutex<HashSet<String>>,
 }
@@ -105,14 +105,13 @@ impl Policies {
         services: &[&'static str],
     ) -> Result<()> {
         for site in sites {
-            let (owned, is_complete) = all(scan, site, services).await?;
+            let (owned, complete) = all(scan, site, services).await?;
             for Owned { arn, policy, .. } in owned {
                 self.by_arn.insert(arn, Known::Policy(Some(policy)));
             }
-            if is_complete {
-                let account = site.account_id();
-                self.complete.extend(services.iter().map(|service| ((*service).to_owned(), account.clone())));
-            }
+            let account = site.account_id();
+            let complete = complete.into_iter().map(|(service, region)| (service.to_owned(), region, account.clone()));
+            self.complete.extend(complete);
         }
         Ok(())
     }
@@ -122,8 +121,8 @@ impl Policies {
             (Some(known), _) => known.clone(),
             (None, None) => Known::Policy(None),
             (None, Some([service, ..])) if WITHOUT.contains(&service) => Known::Policy(None),
-            (None, Some([service, _, account, _])) if READ.contains(&service) => {
-                match self.complete.contains(&(service.to_owned(), account.to_owned())) {
+            (None, Some([service, region, account, _])) if READ.contains(&service) => {
+                match self.complete.contains(&(service.to_owned(), region.to_owned(), account.to_owned())) {
                     true => Known::Policy(None),
                     false => Known::Unread,
                 }
@@ -258,10 +257,13 @@ pub(crate) struct Owned {
     pub(crate) policy: Arc<Compiled>,
 }
 
-/// All resources of an account with a policy, of the services that are read. A region or service that cannot be read is
-/// reported.
-pub(crate) async fn all(scan: &AnyScan<Aws>, site: &Site, services: &[&'static str]) -> Result<(Vec<Owned>, bool)> {
-    let mut is_complete = true;
+/// All resources of an account with a policy, of the services that are read, and the services and regions of which all
+/// policies were read. What cannot be read is reported.
+pub(crate) async fn all(
+    scan: &AnyScan<Aws>,
+    site: &Site,
+    services: &[&'static str],
+) -> Result<(Vec<Owned>, Vec<(&'static str, String)>)> {
     let regions = match call::enabled_regions(scan, site).await {
         Ok(regions) => regions.iter().filter(|region| scan.env().reads_region(region)).cloned().collect(),
         Err(error) if error.ends_query() => return Err(error),
@@ -269,39 +271,40 @@ pub(crate) async fn all(scan: &AnyScan<Aws>, site: &Site, services: &[&'static s
             let home = site.home();
             let why = format!("{error}: only resources of {home} were read");
             scan.report(site.to_string(), &Error::Unsupported(why));
-            is_complete = false;
             vec![home]
         }
     };
-    let mut all = Vec::new();
-    for region in regions {
-        let region = scan.env().site(&site.profile(), &region, scan.moment()).await?.of_account(&site.account_id());
+    let (mut all, mut complete) = (Vec::new(), Vec::new());
+    for name in regions {
+        let region = scan.env().site(&site.profile(), &name, scan.moment()).await?.of_account(&site.account_id());
         let mut listings = Vec::new();
         for service in services {
             listings.push(listed(scan, &region, service));
         }
-        for owned in join_all(listings).await {
-            match owned {
-                Ok(owned) => all.extend(owned),
-                Err(error) if error.ends_query() => return Err(error),
-                Err(error) => {
-                    is_complete = false;
-                    scan.report(region.to_string(), &error);
+        for (service, listed) in services.iter().zip(join_all(listings).await) {
+            match listed {
+                Ok((owned, is_complete)) => {
+                    all.extend(owned);
+                    complete.extend(is_complete.then(|| (*service, name.clone())));
                 }
+                Err(error) if error.ends_query() => return Err(error),
+                Err(error) => scan.report(region.to_string(), &error),
             }
         }
     }
-    Ok((all, is_complete))
+    Ok((all, complete))
 }
 
-async fn listed(scan: &AnyScan<Aws>, site: &Site, service: &'static str) -> Result<Vec<Owned>> {
+/// The resources of a service with a policy, and whether the policies of all were read.
+async fn listed(scan: &AnyScan<Aws>, site: &Site, service: &'static str) -> Result<(Vec<Owned>, bool)> {
     let (kind, service_of, operation, list, item, token) = match service {
         "sqs" => ("queue", &SQS, "ListQueues", "QueueUrls", "", ["NextToken", "NextToken"]),
         "kms" => ("key", &KMS, "ListKeys", "Keys", "KeyArn", ["Marker", "NextMarker"]),
         _ => ("secret", &SECRETS, "ListSecrets", "SecretList", "ARN", ["NextToken", "NextToken"]),
     };
     let mut items: Vec<String> = Vec::new();
-    let mut input = json!({});
+    // SQS returns a token only if it knows the size of a page.
+    let mut input = if service == "sqs" { json!({"MaxResults": 1000}) } else { json!({}) };
     for page in 0.. {
         if page == MOST_PAGES {
             return Err(Error::Malformed(format!("{service}:{operation} as {site}: more than {MOST_PAGES} pages")));
@@ -329,7 +332,7 @@ async fn listed(scan: &AnyScan<Aws>, site: &Site, service: &'static str) -> Resu
         Ok((Some(item), text?))
     });
     let mut read = std::pin::pin!(read);
-    let mut owned = Vec::new();
+    let (mut owned, mut is_complete) = (Vec::new(), true);
     while let Some(found) = read.next().await {
         match found {
             Ok((Some(arn), Some(text))) if !text.is_empty() => {
@@ -342,8 +345,11 @@ async fn listed(scan: &AnyScan<Aws>, site: &Site, service: &'static str) -> Resu
             }
             Ok(_) | Err(Error::Gone(_)) => {}
             Err(error) if error.ends_query() => return Err(error),
-            Err(error) => scan.report(site.to_string(), &error),
+            Err(error) => {
+                is_complete = false;
+                scan.report(site.to_string(), &error);
+            }
         }
     }
-    Ok(owned)
+    Ok((owned, is_complete))
 }

@@ -382,14 +382,20 @@ fn read(
     Ok((events, held, problems))
 }
 
-/// The event with credentials hidden, and with members that columns need: `action`, `identity`, `userName`, `mfa` and
-/// `complete`.
-pub(crate) fn prepare(mut event: Value, with_complete: bool) -> Value {
+/// The event with credentials hidden.
+pub(crate) fn without_secrets(mut event: Value) -> Value {
     for part in ["requestParameters", "responseElements", "additionalEventData", "serviceEventDetails"] {
         if let Some(part) = event.get_mut(part) {
             hide(part, 0);
         }
     }
+    event
+}
+
+/// The event with credentials hidden, and with members that columns need: `action`, `identity`, `userName`, `mfa` and
+/// `complete`.
+pub(crate) fn prepare(event: Value, with_complete: bool) -> Value {
+    let mut event = without_secrets(event);
     let complete = with_complete.then(|| event.clone());
     let user = &event["userIdentity"];
     let issuer = user.pointer("/sessionContext/sessionIssuer/arn").filter(|arn| arn.is_string());
@@ -421,7 +427,7 @@ fn hide(value: &mut Value, depth: usize) {
     match value {
         Value::Object(members) => {
             for (name, value) in members {
-                if SECRETS.contains(&name.to_ascii_lowercase().as_str()) && !value.is_null() {
+                if SECRETS.iter().any(|secret| name.eq_ignore_ascii_case(secret)) && !value.is_null() {
                     *value = HIDDEN.into();
                 } else if depth < 64 {
                     hide(value, depth + 1);
@@ -541,5 +547,10 @@ mod tests {
         let refused = json!({"eventSource": "s3.amazonaws.com", "eventName": "ListBuckets",
             "errorMessage": "User: arn:aws:iam::1:user/u is not authorized to perform: s3:ListAllMyBuckets because no .."});
         assert_eq!(prepare(refused, false)["action"], "s3:ListAllMyBuckets");
+        // What is not an event costs no panic.
+        for other in [json!([]), json!("text"), json!(1), Value::Null] {
+            assert_eq!(without_secrets(other.clone()), other);
+            assert_eq!(prepare(other.clone(), true), other);
+        }
     }
 }
