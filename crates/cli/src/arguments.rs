@@ -207,7 +207,7 @@ pub(crate) enum Command {
     Pack(Pack),
     /// Run the configured schedule and log changed rows
     Daemon(Daemon),
-    /// Write tables as Parquet files, with the time of the capture
+    /// Save the current rows of tables; --store runs queries on them
     Capture(Capture),
     /// Record tables, so that queries can read them as they were
     Record(Record),

@@ -186,7 +186,8 @@ section! {
 section! {
     /// Captured rows.
     Store {
-        /// Directory of Parquet files, one per table. Queries read them instead of the live sources.
+        /// Directory of captured tables: recorded tables, or Parquet files, one per table. Queries read them instead of the live
+        /// sources.
         dir: Option<PathBuf> = None,
     }
 }
