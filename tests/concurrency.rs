@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::StreamExt;
-use indago_engine::{Engine, Limits};
+use futures::{StreamExt, TryStreamExt};
+use indago_engine::{Code, Engine, Limits, QueryOptions};
 use indago_table::prelude::*;
 use indago_table::tables;
 use parking_lot::Mutex;
@@ -154,6 +154,39 @@ async fn scans_that_wait_for_their_join_hold_no_place_at_an_endpoint() {
     ] {
         assert_eq!(count(sql).await, [[expected.to_string()]], "{sql}");
     }
+}
+
+/// A query that needs more calls than it may make fails, and makes no further ones. `listed` needs 30 calls for its rows and
+/// 300 for their details.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_query_makes_no_more_calls_than_it_may() {
+    let (engine, _) = engine().await;
+    for (sql, needed) in [
+        ("SELECT n FROM listed", 30),
+        ("SELECT count(*) FROM listed", 30),
+        ("SELECT count(detail) FROM listed", 330),
+        ("SELECT count(*) FROM listed a JOIN asked b ON a.n = b.n", 331),
+        ("SELECT n FROM listed UNION ALL SELECT kind FROM asked", 331),
+        ("SELECT 1 WHERE EXISTS (SELECT detail FROM listed WHERE detail < 0)", 330),
+    ] {
+        for most in [0, 1, needed - 1, needed, needed + 1] {
+            let options = QueryOptions { max_calls: Some(most), ..QueryOptions::default() };
+            let query = engine.query_with(sql, options).await.expect("it plans");
+            let outcome: Result<Vec<_>, _> = query.stream().try_collect().await;
+            let made: u64 = query.scans().iter().map(|scan| scan.calls).sum();
+            assert!(made <= most, "{sql}: {made} calls of {most}");
+            match outcome {
+                Ok(_) => assert!(most >= needed, "{sql}: {most} calls are not enough"),
+                Err(error) => {
+                    assert!(most < needed, "{sql}: {most} calls are enough: {error}");
+                    assert_eq!(error.code(), Code::Calls, "{sql}: {error}");
+                }
+            }
+            assert!(query.warnings().is_empty(), "{sql}: {:?}", query.warnings());
+        }
+    }
+    let plan = engine.query("SELECT count(detail) FROM listed").await.expect("it plans");
+    assert!(plan.estimated_calls() >= 300, "{}", plan.plan_tree());
 }
 
 /// Twenty concurrent queries with one permit; some of them are dropped while they run.

@@ -266,7 +266,7 @@ fn every_resource_of_a_real_server_is_a_table() {
 
     // Three hundred more, in ten groups; the schema of none of them is needed to list their names.
     api.apply(&many(300)).expect("the definitions");
-    api.kubectl(&["wait", "--for=condition=established", "crd", "--all", "--timeout=60s"]).expect("established");
+    api.kubectl(&["wait", "--for=condition=established", "crd", "--all", "--timeout=600s"]).expect("established");
     runtime().block_on(async {
         let engine = engine(api.kubeconfig("admin")).await;
         let (names, warnings) = engine.found_names().await;

@@ -247,6 +247,9 @@ pub(crate) struct Limits {
     /// Memory that a statement may use, such as 512MB
     #[arg(long, value_name = "SIZE", value_parser = size)]
     pub(crate) memory: Option<Size>,
+    /// API calls that a statement may make, retries included
+    #[arg(long, value_name = "N")]
+    pub(crate) max_calls: Option<u64>,
     /// Fail with exit code 3 if rows or values are missing
     #[arg(long)]
     pub(crate) strict: bool,
@@ -709,7 +712,7 @@ mod tests {
             "indago",
             "indago shell",
             "indago query SELECT",
-            "indago query --format csv --config c --store d --timeout 30s --memory 512MB --strict --stats --dialect datafusion x",
+            "indago query --format csv --config c --store d --timeout 30s --memory 512MB --max-calls 100 --strict --stats --dialect datafusion x",
             "indago query -f file.sql --arrow a --parquet p",
             "indago query --param pid=1 --param $name=a=b x",
             "indago query --as-of 2026-01-01T03:00:00Z x",
@@ -745,6 +748,7 @@ mod tests {
             "indago query --as-of yesterday x",
             "indago capture --out dir --as-of 2026-01-01",
             "indago query --memory lots x",
+            "indago query --max-calls many x",
             "indago query -f file x",
             "indago capture",
             "indago query --store B=c x",

@@ -87,6 +87,9 @@ pub(crate) fn config(common: &Common, limits: Option<&Limits>) -> Result<Config>
         if let Some(memory) = limits.memory {
             config.limits.memory = memory;
         }
+        if limits.max_calls.is_some() {
+            config.limits.max_calls = limits.max_calls;
+        }
         if limits.strict {
             config.sql.strict = true;
         }

@@ -66,6 +66,8 @@ section! {
         memory: Size = Size(1 << 30),
         /// Timeout of a query. Not set: none.
         timeout: Option<Period> = None,
+        /// API calls that one query may make, retries included. Not set: no limit.
+        max_calls: Option<u64> = None,
         /// Rows in one batch.
         batch_size: usize = 4096,
         /// Partitions that a query processes in parallel; more than one helps with large stores. Not set: one.

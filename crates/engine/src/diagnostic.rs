@@ -48,6 +48,8 @@ pub enum Code {
     Timeout,
     /// The query exceeded its memory limit.
     Memory,
+    /// The query needs more API calls than it may make.
+    Calls,
     /// The query was cancelled.
     Cancelled,
     /// Rows are missing, and the caller wanted all or none.
@@ -58,7 +60,7 @@ pub enum Code {
 
 impl Code {
     /// All codes.
-    pub const ALL: [Code; 16] = [
+    pub const ALL: [Code; 17] = [
         Code::Parse,
         Code::UnknownTable,
         Code::Catalog,
@@ -72,6 +74,7 @@ impl Code {
         Code::Unsupported,
         Code::Timeout,
         Code::Memory,
+        Code::Calls,
         Code::Cancelled,
         Code::Incomplete,
         Code::Execution,
@@ -93,6 +96,7 @@ impl Code {
             Code::Unsupported => "unsupported",
             Code::Timeout => "timeout",
             Code::Memory => "memory",
+            Code::Calls => "calls",
             Code::Cancelled => "cancelled",
             Code::Incomplete => "incomplete",
             Code::Execution => "execution",
@@ -126,6 +130,10 @@ impl Code {
             Code::Unsupported => "The engine does not support this; queries only read.",
             Code::Timeout => "The query exceeded its timeout: narrow it, or raise `--timeout` or `limits.timeout`.",
             Code::Memory => "The query exceeded its memory limit: narrow it, or raise `--memory` or `limits.memory`.",
+            Code::Calls => {
+                "The query needs more API calls than it may make: narrow it, or raise `--max-calls` or \
+                `limits.max_calls`. `EXPLAIN` estimates the calls."
+            }
             Code::Cancelled => "The query was cancelled before it returned all rows.",
             Code::Incomplete => "`--strict` was given and the result is incomplete; the warnings list what is missing.",
             Code::Execution => "The query failed while it ran.",
@@ -227,6 +235,13 @@ impl Error {
     pub(crate) fn timeout(limit: Duration) -> Self {
         Error::new(Code::Timeout, format!("the query ran longer than its limit of {limit:?}"))
             .with_help("narrow it, or raise `--timeout` or `limits.timeout`")
+    }
+
+    /// The query needs more API calls than it may make.
+    pub(crate) fn calls(most: u64) -> Self {
+        let calls = if most == 1 { "call" } else { "calls" };
+        Error::new(Code::Calls, format!("the query needs more than the {most} API {calls} that it may make"))
+            .with_help("narrow it, or raise `--max-calls` or `limits.max_calls`; `EXPLAIN` estimates the calls")
     }
 
     /// The query is as of a past time, and some tables have no past.

@@ -360,7 +360,8 @@ impl Engine {
         // EXPLAIN ANALYZE does not return the events, so it must not consume them.
         let takes = !matches!(planned.logical, LogicalPlan::Analyze(_));
         let consumer = options.consumer.clone().filter(|_| takes);
-        let state = self.state().start_query(interrupt, Some(self.0.last.clone()), memory, consumer);
+        let max_calls = options.max_calls.or(self.limits().max_calls);
+        let state = self.state().start_query(interrupt, Some(self.0.last.clone()), memory, consumer, max_calls);
         for warning in planned.warnings {
             state.scope.diagnostics().add(warning);
         }

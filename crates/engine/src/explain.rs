@@ -19,6 +19,13 @@ use crate::query::Query;
 const LISTED: usize = 5;
 
 impl Query {
+    /// Estimated API calls of the query. Reads and calls nothing.
+    pub fn estimated_calls(&self) -> usize {
+        let mut tree = Tree::default();
+        tree.node(self.plan(), "", "", None);
+        tree.calls
+    }
+
     /// The plan as a tree, with estimated rows and calls; the text ends in a newline. Reads and calls nothing.
     pub fn plan_tree(&self) -> String {
         let mut tree = Tree::default();

@@ -2,13 +2,15 @@
 
 use std::time::Duration;
 
-/// Limits of an engine. A query's options may override the first two.
+/// Limits of an engine. A query's options may override the first three.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Limits {
     /// Timeout of a query; `None` for no timeout.
     pub timeout: Option<Duration>,
     /// Memory for the sorts, joins and aggregates of one query, in bytes. Beyond it they spill to disk or fail.
     pub memory: usize,
+    /// The most API calls that one query may make, retries included; `None` for no limit.
+    pub max_calls: Option<u64>,
     /// The most rows in a batch.
     pub batch_size: usize,
     /// Partitions of a plan. One is fastest for live tables; more help with large stores.
@@ -36,6 +38,7 @@ impl Default for Limits {
         Limits {
             timeout: None,
             memory: 1 << 30,
+            max_calls: None,
             batch_size: 4096,
             partitions: 1,
             slices: 32,

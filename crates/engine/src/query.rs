@@ -39,6 +39,8 @@ pub struct QueryOptions {
     pub timeout: Option<Duration>,
     /// Overrides the engine's memory limit, in bytes.
     pub memory: Option<usize>,
+    /// Overrides the engine's limit of API calls.
+    pub max_calls: Option<u64>,
     /// Read tables as they were at this time, not as they are now.
     pub as_of: Option<Timestamp>,
     /// Read each event once: the consumer name under which event tables store their cursors.
@@ -371,7 +373,12 @@ impl Stream for BatchStream {
                 return Poll::Ready(Some(Err(error)));
             }
         };
-        match rows.poll_next(context) {
+        let polled = rows.poll_next(context);
+        // Scans that may make no more calls end early, so what the plan returns is incomplete.
+        if let Some(most) = this.state.scope.exceeded_calls() {
+            return this.fail(Error::calls(most));
+        }
+        match polled {
             Poll::Pending => Poll::Pending,
             Poll::Ready(Some(Ok(batch))) => Poll::Ready(Some(renamed(batch, &this.schema))),
             Poll::Ready(Some(Err(error))) => {

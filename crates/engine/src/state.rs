@@ -65,7 +65,7 @@ impl EngineState {
 
     /// The state for a scan that runs outside the engine's queries.
     pub(crate) fn start_alone(&self) -> Arc<QueryState> {
-        self.start_query(self.interrupt(), None, QueryMemory::new(self.limits.memory), None)
+        self.start_query(self.interrupt(), None, QueryMemory::new(self.limits.memory), None, None)
     }
 
     /// The state of a new query. Its functions check `interrupt`.
@@ -75,8 +75,9 @@ impl EngineState {
         session: Option<Arc<LastQuery>>,
         memory: Arc<QueryMemory>,
         consumer: Option<String>,
+        max_calls: Option<u64>,
     ) -> Arc<QueryState> {
-        let scope = QueryScope::new(Timestamp(interrupt.moment())).of_consumer(consumer);
+        let scope = QueryScope::new(Timestamp(interrupt.moment())).of_consumer(consumer).with_most_calls(max_calls);
         let scope = match &session {
             Some(session) => scope.in_session(session.clone()),
             None => scope,

@@ -176,6 +176,7 @@ fn limits(config: &Config) -> Limits {
     Limits {
         timeout: limits.timeout.map(|timeout| timeout.0),
         memory: usize::try_from(limits.memory.0).unwrap_or(usize::MAX),
+        max_calls: limits.max_calls,
         batch_size: limits.batch_size,
         partitions: limits.partitions.unwrap_or(defaults.partitions),
         slices: limits.slices,

@@ -53,12 +53,25 @@ impl Failure {
     }
 }
 
-/// Runs one statement. `sink` is called when the first batch arrives, so a query that fails immediately writes nothing.
-/// When `cancel` completes, the query is cancelled. Progress is shown while `progress` returns true.
+/// Runs one statement, whatever number of API calls it needs. Otherwise like `execute_if`.
 pub async fn execute<'a>(
     engine: &Engine,
     sql: &str,
     options: QueryOptions,
+    sink: impl FnOnce(&SchemaRef) -> io::Result<Box<dyn RowSink + 'a>>,
+    progress: impl Fn() -> bool,
+    cancel: impl Future<Output = ()>,
+) -> (Summary, Result<(), Failure>) {
+    execute_if(engine, sql, options, |_| true, sink, progress, cancel).await
+}
+
+/// Runs one statement if `confirm` accepts the estimated number of its API calls. `sink` is called when the first batch arrives, so a query that fails immediately writes nothing.
+/// When `cancel` completes, the query is cancelled. Progress is shown while `progress` returns true.
+pub(crate) async fn execute_if<'a>(
+    engine: &Engine,
+    sql: &str,
+    options: QueryOptions,
+    confirm: impl FnOnce(usize) -> bool,
     sink: impl FnOnce(&SchemaRef) -> io::Result<Box<dyn RowSink + 'a>>,
     progress: impl Fn() -> bool,
     cancel: impl Future<Output = ()>,
@@ -75,6 +88,7 @@ pub async fn execute<'a>(
             query = planning => query.map_err(Failure::from),
         };
         match planned {
+            Ok(query) if !confirm(query.estimated_calls()) => Err(Failure::Cancelled),
             Ok(query) => {
                 let mut output = None;
                 let result = tokio::select! {

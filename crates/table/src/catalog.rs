@@ -56,7 +56,7 @@ impl CatalogContext {
         F: FnMut() -> Fut,
         Fut: Future<Output = Result<R>>,
     {
-        scan::call(&*self.gate, &self.meter, endpoint, what, attempt).await
+        scan::call(&*self.gate, &self.meter, || Ok(()), endpoint, what, attempt).await
     }
 }
 

@@ -449,6 +449,9 @@ pub struct QueryScope {
     /// The consumer, for which the query reads each event once.
     consumer: Option<String>,
     events: Mutex<Vec<Arc<Taking>>>,
+    /// The most API calls that the query may make, and those that it began.
+    most_calls: Option<u64>,
+    calls: AtomicU64,
 }
 
 /// The part of a query's memory for data that its scans hold or cache for each other.
@@ -496,7 +499,29 @@ impl QueryScope {
             budget: Mutex::default(),
             consumer: None,
             events: Mutex::default(),
+            most_calls: None,
+            calls: AtomicU64::default(),
         }
+    }
+
+    /// The same scope for a query that may make this many API calls, retries included.
+    #[must_use]
+    pub fn with_most_calls(self, most_calls: Option<u64>) -> Self {
+        QueryScope { most_calls, ..self }
+    }
+
+    /// Counts an API call. If the query may make no more, its scans end as if it were cancelled, and the engine fails it.
+    fn begin_call(&self) -> Result<()> {
+        let made = self.calls.fetch_add(1, Ordering::Relaxed);
+        match self.most_calls {
+            Some(most) if made >= most => Err(Error::Cancelled),
+            _ => Ok(()),
+        }
+    }
+
+    /// The most API calls that the query may make, if it needed more.
+    pub fn exceeded_calls(&self) -> Option<u64> {
+        self.most_calls.filter(|most| self.calls.load(Ordering::Relaxed) > *most)
     }
 
     /// The same scope for a query of a consumer of events.
@@ -965,7 +990,8 @@ impl<E: Environment> AnyScan<E> {
         F: FnMut() -> Fut,
         Fut: Future<Output = Result<R>>,
     {
-        call(&*self.context.gate, &self.context.meter, endpoint, what, attempt).await
+        let begin = || self.context.query.begin_call();
+        call(&*self.context.gate, &self.context.meter, begin, endpoint, what, attempt).await
     }
 
     /// Makes calls for several keys, as many concurrently as the gate allows, and returns the results in order.
@@ -1156,10 +1182,11 @@ impl<T: Row> Scan<T> {
     }
 }
 
-/// Makes one API call within an engine's limits.
+/// Makes one API call within an engine's limits. `begin` decides whether it may be made, before each attempt.
 pub(crate) async fn call<R, F, Fut>(
     gate: &dyn Gate,
     meter: &Meter,
+    begin: impl Fn() -> Result<()>,
     endpoint: &str,
     what: &str,
     mut attempt: F,
@@ -1175,6 +1202,7 @@ where
         }
         let outcome = {
             let _permit = gate.enter(endpoint).await;
+            begin()?;
             meter.add_calls(1);
             let limit = gate.call_timeout();
             let call = std::pin::pin!(attempt());

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::cell::Cell;
 use std::collections::VecDeque;
-use std::io::BufRead;
+use std::io::{BufRead, Write as _};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
@@ -65,6 +65,30 @@ impl Drop for Quiet {
     fn drop(&mut self) {
         let _ = termios::tcsetattr(std::io::stdin(), OptionalActions::Now, &self.0);
     }
+}
+
+/// Asks on the terminal. Only the key `y` means yes. Input that is waiting was typed before the question, so it is not an answer.
+pub(crate) fn confirms(question: &str) -> bool {
+    if rustix::io::ioctl_fionread(std::io::stdin()).is_ok_and(|waiting| waiting > 0) {
+        say(format_args!("{question} It was not run, because more input is waiting."));
+        return false;
+    }
+    let Ok(before) = termios::tcgetattr(std::io::stdin()) else { return false };
+    let mut keys = before.clone();
+    // Ctrl-C is a key like others: not yes.
+    keys.local_modes.remove(LocalModes::ECHO | LocalModes::ICANON | LocalModes::ISIG);
+    keys.special_codes[SpecialCodeIndex::VMIN] = 1;
+    keys.special_codes[SpecialCodeIndex::VTIME] = 0;
+    if termios::tcsetattr(std::io::stdin(), OptionalActions::Now, &keys).is_err() {
+        return false;
+    }
+    let _ = write!(std::io::stderr(), "{question} [y/N] ");
+    let mut key = [0];
+    let read = rustix::io::read(std::io::stdin(), &mut key);
+    let is_yes = read == Ok(1) && key[0].eq_ignore_ascii_case(&b'y');
+    let _ = termios::tcsetattr(std::io::stdin(), OptionalActions::Now, &before);
+    say(if is_yes { "y" } else { "n" });
+    is_yes
 }
 
 const PROMPT: &str = "indago> ";

@@ -14,13 +14,16 @@ use indago::{Engine, QueryOptions};
 use tokio::runtime::Handle;
 
 use crate::command;
-use crate::execute::{Failure, Summary, execute, explain, explained};
+use crate::execute::{Failure, Summary, execute_if, explain, explained};
 use crate::format::Format;
 use crate::pager::{self, Out};
 use crate::render::{Style, row_writer};
 use crate::report::{self, STDIN, Within};
 use crate::text::visible;
-use input::{Input, Lines, Quiet, Reader, Terminal};
+use input::{Input, Lines, Quiet, Reader, Terminal, confirms};
+
+/// Estimated API calls from which the shell asks before it runs a statement.
+const MANY_CALLS: usize = 10_000;
 
 /// Settings of the shell.
 #[derive(Debug, Clone, Default)]
@@ -230,7 +233,12 @@ impl Shell {
                     let between = if wrote_markdown && format == Format::Markdown { "\n" } else { "" };
                     out.write_all(between.as_bytes()).map(|()| row_writer(format, schema.clone(), out, style))
                 };
-                self.runtime.block_on(execute(&self.engine, sql, options, sink, progress, interrupt))
+                let asks = interactive && options.max_calls.or(self.engine.limits().max_calls).is_none();
+                let confirm = |calls| {
+                    let question = || format!("This statement would make about {calls} API calls. Run it?");
+                    !asks || calls < MANY_CALLS || confirms(&question())
+                };
+                self.runtime.block_on(execute_if(&self.engine, sql, options, confirm, sink, progress, interrupt))
             }
         };
         let (summary, result) = ran;

@@ -98,10 +98,10 @@ struct RoleRef {
 }
 
 /// The objects behind recorded rows of a cluster.
-pub(crate) fn of_rows(kind: Kind, rows: Vec<Document>, cluster: &str) -> impl Iterator<Item = Document> {
+pub(crate) fn of_rows(kind: Kind, rows: &[Document], cluster: &str) -> impl Iterator<Item = Document> + use<> {
     let (_, list, fields) = kind.rows();
     let mut objects: BTreeMap<String, Document> = BTreeMap::new();
-    for row in rows.into_iter().filter(|row| row["cluster"] == cluster) {
+    for row in rows.iter().filter(|row| row["cluster"] == cluster) {
         let identity = format!("{} {} {}", row["uid"], row["namespace"], row["name"]);
         let object = objects.entry(identity).or_insert_with(|| {
             serde_json::json!({

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use futures::StreamExt;
 use futures::future::join_all;
-use indago_table::json::Shape;
-use indago_table::{AnyScan, Error, ResourceSpec, Result, Timestamp};
+use indago_table::json::{Shape, size};
+use indago_table::{AnyScan, Error, PastRows, PastTableRows, ResourceSpec, Result, ScanContext, Timestamp};
 use parking_lot::Mutex;
 
 use super::objects::{self, Kind, Made, Parsed, Rules};
@@ -75,16 +75,13 @@ async fn recorded(scan: &AnyScan<Kubernetes>, cluster: &Arc<Cluster>) -> Result<
     if let Some(error) = cluster.broken_by() {
         return Err(error.clone());
     }
+    // The rows of all clusters are in the same tables.
+    let tables = scan.cached("kubernetes recorded policies", recorded_rows(past, context)).await?;
     let (mut parsed, mut is_whole) = (Vec::new(), true);
-    for kind in Kind::ALL {
-        let (table, _, fields) = kind.rows();
-        let own = ["cluster", "uid", "namespace", "name", "role_kind", "role_name"];
-        let columns: Vec<&str> = own.into_iter().chain(fields.iter().map(|(column, _)| *column)).collect();
-        let rows = past.rows(table, &columns, context).await?;
+    for (kind, rows) in tables.iter() {
         is_whole &= !rows.is_incomplete;
-        parsed.extend(
-            objects::of_rows(kind, rows.documents, &cluster.name).map(|object| objects::parse(kind, &object, false)),
-        );
+        let objects = objects::of_rows(*kind, &rows.documents, &cluster.name);
+        parsed.extend(objects.map(|object| objects::parse(*kind, &object, false)));
     }
     let of_object = |problem: &String| (origin(cluster), Error::Malformed(problem.clone()));
     let mut reports: Vec<_> = parsed.iter().flat_map(|parsed| &parsed.problems).map(of_object).collect();
@@ -97,6 +94,20 @@ async fn recorded(scan: &AnyScan<Kubernetes>, cluster: &Arc<Cluster>) -> Result<
         reports.push((origin(cluster), Error::Unsupported(why.to_owned())));
     }
     Ok(Read { policy: Arc::new(policy), reports, is_whole })
+}
+
+/// The recorded rows of the tables of rules and subjects, and their size.
+async fn recorded_rows(past: &Arc<dyn PastRows>, context: &ScanContext) -> Result<(Vec<(Kind, PastTableRows)>, usize)> {
+    let (mut tables, mut held) = (Vec::new(), 0);
+    for kind in Kind::ALL {
+        let (table, _, fields) = kind.rows();
+        let own = ["cluster", "uid", "namespace", "name", "role_kind", "role_name"];
+        let columns: Vec<&str> = own.into_iter().chain(fields.iter().map(|(column, _)| *column)).collect();
+        let rows = past.rows(table, &columns, context).await?;
+        held += rows.documents.iter().map(size).sum::<usize>();
+        tables.push((kind, rows));
+    }
+    Ok((tables, held))
 }
 
 /// The state of the four lists in memory, and when they were last known to be current.
