@@ -162,7 +162,7 @@ impl Access {
             rows.extend(of_key.map(|effective| Access { action: action.clone(), ..row(effective) }));
         }
         for resource in resources.unwrap_or_default() {
-            let of_resource: Vec<Grant> = grants.iter().filter_map(|grant| grant.for_resource(resource)).collect();
+            let of_resource: Vec<Grant> = grants.iter().flat_map(|grant| grant.for_resource(resource)).collect();
             let effective = grant::effective(identity, &identity.caller, &unique(of_resource)).into_iter();
             rows.extend(effective.filter(|effective| effective.grant.resource == *resource).map(row));
         }
