@@ -13,8 +13,8 @@ use crate::permission::{Source, admits, distinct, read};
 
 /// Users and roles that may do an action on a resource, with the statement that allows it.
 ///
-/// Rows have the decision `allowed`, or `depends` if it depends on context keys that are not known. Identities that may not do it have no
-/// row; `aws_iam_can` states why. All policies count: of identities and groups, boundaries, control policies, and the policy of
+/// Rows have the decision `allowed`, or `depends` if it depends on context keys that are not known, or on a policy that could not be
+/// read, which `reason` names. Identities that may not do it have no row; `aws_iam_can` states why. All policies count: of identities and groups, boundaries, control policies, and the policy of
 /// the resource, as far as `aws_iam_can` reads it. Identities of other configured accounts have rows if both accounts allow it.
 ///
 /// The root users of the accounts are not listed.

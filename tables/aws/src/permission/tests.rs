@@ -1000,7 +1000,7 @@ async fn the_owner_of_a_bucket_is_the_account_that_lists_it() {
         "explicitly denied: denied by statement `No` of `arn:aws:s3:::closed (resource policy)`".to_owned(),
         of_policy("secret"),
         by_own,
-        "implicitly denied: no statement of the resource's policy allows it (principal and resource are of different accounts)".to_owned(),
+        "implicitly denied: no statement of the resource policy allows it (principal and resource are of different accounts)".to_owned(),
         of_policy("stray"),
         across,
         format!("explicitly denied: denied by statement `Statement[0]` of `{} (inline policy own)`", arn("user", "eve")),
