@@ -372,7 +372,7 @@ fn cases_can_be_read_from_json() {
 
 /// Identities with permissions and ways to more of them, on top of the estate.
 const PERMISSIONS: &str = r#"
-import json, os, boto3
+import io, json, os, zipfile, boto3
 
 def client(service, account=None):
     extra = {}
@@ -437,6 +437,23 @@ queue = client("sqs").create_queue(QueueName="orders", Attributes={"Policy": pol
 client("sqs").create_queue(QueueName="bare")
 key = client("kms").create_key()["KeyMetadata"]["Arn"]
 secret = client("secretsmanager").create_secret(Name="db", SecretString="x")["ARN"]
+def clerk(sid, action, resource="*"):
+    return policy({"Sid": sid, "Effect": "Allow", "Principal": {"AWS": f"arn:aws:iam::{HOME}:user/clerk"}, "Action": action, "Resource": resource})
+for bucket in ("ledger", "plain"):
+    client("s3").create_bucket(Bucket=bucket)
+client("s3").put_bucket_policy(Bucket="ledger", Policy=clerk("Read", "s3:GetObject", "arn:aws:s3:::ledger/*"))
+client("s3", "222222222222").create_bucket(Bucket="abroad")
+topic = client("sns").create_topic(Name="news")["TopicArn"]
+client("sns").set_topic_attributes(TopicArn=topic, AttributeName="Policy", AttributeValue=clerk("Publish", "sns:Publish"))
+ecr = client("ecr")
+ecr.create_repository(repositoryName="team/app")
+ecr.set_repository_policy(repositoryName="team/app", policyText=clerk("Pull", "ecr:BatchGetImage"))
+code = io.BytesIO()
+with zipfile.ZipFile(code, "w") as file:
+    file.writestr("main.py", "x")
+function = client("lambda").create_function(FunctionName="hello", Runtime="python3.12", Handler="main.x",
+    Role=f"arn:aws:iam::{HOME}:role/lambda-logs", Code={"ZipFile": code.getvalue()})["FunctionArn"]
+client("lambda").add_permission(FunctionName="hello", StatementId="Bucket", Action="lambda:InvokeFunction", Principal="s3.amazonaws.com")
 user("buyer", allow("sqs:*", f"arn:aws:sqs:us-east-1:{HOME}:*"), allow("secretsmanager:GetSecretValue", secret,
      Condition={"Bool": {"aws:MultiFactorAuthPresent": "true"}}), Tags=[{"Key": "team", "Value": "ops"}])
 
@@ -451,7 +468,7 @@ organizations.attach_policy(PolicyId=scp["Id"], TargetId=member)
 inside = client("iam", member)
 inside.create_role(RoleName="admin", AssumeRolePolicyDocument=trust({"AWS": f"arn:aws:iam::{HOME}:root"}))
 inside.put_role_policy(RoleName="admin", PolicyName="all", PolicyDocument=policy(allow("*")))
-print(json.dumps({"member": member, "key": key, "secret": secret, "scp": scp["Arn"]}))
+print(json.dumps({"member": member, "key": key, "secret": secret, "scp": scp["Arn"], "topic": topic, "function": function}))
 "#;
 
 /// The default version of each policy of the account, and all others, as boto3 reads them: kind, place, number of
@@ -487,6 +504,8 @@ async fn permissions(bed: &crate::aws::Bed) {
     let seeded: Value = serde_json::from_str(&bed.moto().seed(PERMISSIONS).expect("the identities fit")).expect("JSON");
     let text = |name: &str| seeded[name].as_str().expect("text").to_owned();
     let (member, key, secret, scp) = (text("member"), text("key"), text("secret"), text("scp"));
+    let (topic, function) = (text("topic"), text("function"));
+    let repository = "arn:aws:ecr:us-east-1:123456789012:repository/team/app".to_owned();
     bed.add_role("member", &format!("arn:aws:iam::{member}:role/admin"));
     let home = bed.engine(&["default"], &["us-east-1"]).await;
     let all = bed.engine(&["default", "prod", "member"], &["us-east-1"]).await;
@@ -513,6 +532,16 @@ async fn permissions(bed: &crate::aws::Bed) {
         ["boundary", "role", bounded, "NULL", "Allow", "NULL", "NULL"],
         [
             "resource",
+            "bucket",
+            "arn:aws:s3:::ledger",
+            "Read",
+            "Allow",
+            &format!("[{}]", user("clerk")),
+            "[s3:GetObject]",
+        ],
+        ["resource", "function", &function, "Bucket", "Allow", "[s3.amazonaws.com]", "[lambda:InvokeFunction]"],
+        [
+            "resource",
             "key",
             &key,
             "Enable IAM User Permissions",
@@ -530,6 +559,16 @@ async fn permissions(bed: &crate::aws::Bed) {
             "[sqs:SendMessage]",
         ],
         ["resource", "queue", queue, "NotBoss", "Deny", "[arn:aws:iam::123456789012:user/boss]", "[sqs:*]"],
+        [
+            "resource",
+            "repository",
+            &repository,
+            "Pull",
+            "Allow",
+            &format!("[{}]", user("clerk")),
+            "[ecr:BatchGetImage]",
+        ],
+        ["resource", "topic", &topic, "Publish", "Allow", &format!("[{}]", user("clerk")), "[sns:Publish]"],
     ];
     assert_eq!(found, expected);
     let sql = "SELECT policy_arn, attached_to, actions FROM aws_iam_policy_statement WHERE policy_type = 'scp' AND effect = 'Deny'";
@@ -585,6 +624,14 @@ async fn permissions(bed: &crate::aws::Bed) {
             "implicitly denied identity NULL []",
         ),
         (user("clerk"), "kms:Decrypt", &key, "NULL", "implicitly denied identity NULL []"),
+        (user("clerk"), "s3:GetObject", "arn:aws:s3:::ledger/k", "NULL", "allowed resource Read []"),
+        (user("clerk"), "s3:PutObject", "arn:aws:s3:::ledger/k", "NULL", "implicitly denied identity NULL []"),
+        (user("boss"), "s3:GetObject", "arn:aws:s3:::plain/k", "NULL", "allowed identity Statement[0] []"),
+        // The bucket of another account has no policy.
+        (user("boss"), "s3:GetObject", "arn:aws:s3:::abroad/k", "NULL", "implicitly denied resource NULL []"),
+        (user("clerk"), "sns:Publish", &topic, "NULL", "allowed resource Publish []"),
+        (user("clerk"), "ecr:BatchGetImage", &repository, "NULL", "allowed resource Pull []"),
+        (user("clerk"), "lambda:InvokeFunction", &function, "NULL", "implicitly denied identity NULL []"),
         // The account's own root user, a session, and roles of other accounts.
         ("arn:aws:iam::123456789012:root".to_owned(), "iam:CreateUser", "*", "NULL", "allowed identity NULL []"),
         (
@@ -623,10 +670,24 @@ async fn permissions(bed: &crate::aws::Bed) {
         assert!(warnings.len() == 1 && warnings[0].contains(expected), "{sql}: {warnings:?}");
     }
     // Per row, and what is not covered is noted.
-    let sql = "SELECT name FROM aws_iam_user WHERE aws_iam_can(arn, 's3:GetObject', 'arn:aws:s3:::b/k')['decision'] = 'allowed' ORDER BY 1";
+    let sql = "SELECT name FROM aws_iam_user WHERE aws_iam_can(arn, 's3:GetObject', 'arn:aws:s3:::ledger/k')['decision'] = 'allowed' ORDER BY 1";
     let (found, warnings) = rows(&home, sql).await;
-    assert_eq!(found.concat(), ["admin", "alice", "boss"]);
-    assert!(warnings.len() == 1 && warnings[0].contains("policies of s3 resources are not read"), "{warnings:?}");
+    assert_eq!(found.concat(), ["admin", "alice", "boss", "clerk"]);
+    assert_eq!(warnings, Vec::<String>::new());
+    // A bucket of no configured account.
+    let sql = "SELECT name, d['reason'] FROM (SELECT name, aws_iam_can(arn, 's3:GetObject', 'arn:aws:s3:::abroad/k') AS d \
+               FROM aws_iam_user) WHERE d['decision'] = 'depends' ORDER BY 1";
+    let (found, warnings) = rows(&home, sql).await;
+    assert_eq!(found.iter().map(|row| row[0].as_str()).collect::<Vec<_>>(), ["admin", "alice", "boss"]);
+    assert!(found.iter().all(|row| row[1].contains("`arn:aws:s3:::abroad (resource policy)`")), "{found:?}");
+    assert!(warnings.len() == 1 && warnings[0].contains("bucket abroad is in no account"), "{warnings:?}");
+    let sql = "SELECT name FROM aws_iam_user WHERE aws_iam_can(arn, 'dynamodb:GetItem', 'arn:aws:dynamodb:us-east-1:123456789012:table/t')['decision'] = 'allowed' ORDER BY 1";
+    let (found, warnings) = rows(&home, sql).await;
+    assert_eq!(found.concat(), ["admin", "alice"]);
+    assert!(warnings.len() == 1 && warnings[0].contains("policies of dynamodb resources are not read"), "{warnings:?}");
+    // Resources per row: the buckets of the account.
+    let sql = "SELECT b.name FROM aws_s3_bucket b WHERE aws_iam_can('arn:aws:iam::123456789012:user/clerk', 's3:GetObject', b.arn || '/k')['decision'] = 'allowed'";
+    assert_eq!(rows(&home, sql).await, (vec![vec!["ledger".to_owned()]], vec![]));
     let sql = format!(
         "SELECT name FROM aws_iam_user WHERE aws_iam_can(arn, 'sqs:SendMessage', '{queue}')['decision'] = 'allowed' ORDER BY 1"
     );

@@ -38,7 +38,8 @@ pub enum Decision {
     ExplicitlyDenied,
     /// No statement denies the request, but a layer that must allow it does not.
     ImplicitlyDenied,
-    /// It depends on context keys that the request does not state. Only for a partial context.
+    /// It depends on context keys that the request does not state, or on policies whose content is not known. Only for a
+    /// partial context, or with [`PolicySet::unread`].
     Depends,
 }
 
@@ -57,6 +58,8 @@ pub struct Answer<'a> {
     pub statement: Option<Cow<'a, str>>,
     /// The context keys that a decision depends on, sorted.
     pub keys: Vec<String>,
+    /// The policies that a decision depends on and whose content is not known.
+    pub unread: Vec<&'a str>,
     /// Whether the principal and the resource are of different accounts.
     is_across: bool,
 }
@@ -228,6 +231,7 @@ fn decide<'a>(caller: &'a Caller, asked: &Asked<'_>, opinions: &Opinions<'a>) ->
             _ => Cow::Owned(format!("Statement[{}]", hit.position)),
         }),
         keys: Vec::new(),
+        unread: Vec::new(),
         is_across,
     };
     if let (Truth::Yes, Some((layer, level, opinion))) = (deny, denied) {
@@ -294,6 +298,9 @@ fn decide<'a>(caller: &'a Caller, asked: &Asked<'_>, opinions: &Opinions<'a>) ->
             let keys: BTreeSet<&str> = opinions.0.iter().flat_map(|(.., opinion)| opinion.missing(asked)).collect();
             let mut answer = answer(Decision::Depends, None, None, None);
             answer.keys = keys.into_iter().map(str::to_owned).collect();
+            let unread: BTreeSet<&str> =
+                opinions.0.iter().flat_map(|(.., opinion)| opinion.unread()).copied().collect();
+            answer.unread = unread.into_iter().collect();
             answer
         }
     }
@@ -335,7 +342,11 @@ impl fmt::Display for Answer<'_> {
                     None => write!(f, "no statement of the {title} allows it{across}"),
                 }
             }
-            Decision::Depends => write!(f, "depends on {}", self.keys.join(", ")),
+            Decision::Depends => {
+                let unread = self.unread.iter().map(|policy| format!("`{policy}`, which could not be read"));
+                let all: Vec<String> = self.keys.iter().cloned().chain(unread).collect();
+                write!(f, "depends on {}", all.join(", "))
+            }
         }
     }
 }

@@ -101,7 +101,8 @@ pub struct Request<'a> {
     pub action: &'a str,
     /// An ARN, or `*` for an action that is not on a resource.
     pub resource: &'a str,
-    /// The account that owns the resource. By default the one in the ARN; if that has none, the principal's.
+    /// The account that owns the resource. By default the one in the ARN; if that has none, the principal's. An empty
+    /// text is an account that is not known and is not the principal's.
     pub resource_account: Option<&'a str>,
     /// The condition keys.
     pub context: &'a Context,
@@ -167,7 +168,7 @@ impl<'a> Asked<'a> {
             return (!values.is_empty()).then_some(Values::Stated(values));
         }
         if key == RESOURCE_ACCOUNT {
-            return self.resource_account.map(Values::Derived);
+            return self.resource_account.filter(|account| !account.is_empty()).map(Values::Derived);
         }
         let (_, value) = self.of_principal.iter().find(|(name, _)| *name == key)?;
         value.as_deref().map(Values::Derived)
@@ -187,7 +188,7 @@ impl<'a> Asked<'a> {
     pub(crate) fn is_unknown(&self, key: &str) -> bool {
         self.context.is_partial
             && !self.context.keys.contains_key(key)
-            && key != RESOURCE_ACCOUNT
+            && (key != RESOURCE_ACCOUNT || self.resource_account == Some(""))
             && !self.context.complete.iter().any(|start| key.starts_with(&**start))
             && !self.of_principal.iter().any(|(name, _)| *name == key)
     }

@@ -24,6 +24,8 @@ pub struct PolicySet {
     of_any: Vec<u32>,
     /// Other sets of the layer, which several principals share.
     shared: Vec<Arc<PolicySet>>,
+    /// The names of policies whose content is not known.
+    unread: Vec<String>,
 }
 
 /// A statement, and its place.
@@ -53,6 +55,8 @@ pub(crate) struct Opinion<'a> {
     pub(crate) allowed_by: Option<Hit<'a>>,
     /// Statements for which context keys are missing.
     unknown: Vec<&'a Statement>,
+    /// Policies whose content is not known.
+    unread: Vec<&'a str>,
 }
 
 impl PolicySet {
@@ -74,9 +78,15 @@ impl PolicySet {
         PolicySet { shared: shared.into_iter().collect(), ..PolicySet::default() }
     }
 
+    /// A policy that exists and whose content is not known: it may allow or deny each request. A decision that needs it is
+    /// [`Decision::Depends`](crate::Decision).
+    pub fn unread(name: impl Into<String>) -> Self {
+        PolicySet { unread: vec![name.into()], ..PolicySet::default() }
+    }
+
     /// The same policies without the statements that deny.
     pub(crate) fn without_denies(&self) -> PolicySet {
-        let mut set = PolicySet { names: self.names.clone(), ..PolicySet::default() };
+        let mut set = PolicySet { names: self.names.clone(), unread: self.unread.clone(), ..PolicySet::default() };
         for placed in self.statements.iter().filter(|placed| !placed.statement.is_deny) {
             set.add(placed.clone());
         }
@@ -105,18 +115,30 @@ impl PolicySet {
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.names.is_empty() && self.shared.iter().all(|set| set.is_empty())
+        self.names.is_empty() && self.unread.is_empty() && self.shared.iter().all(|set| set.is_empty())
     }
 
     /// Evaluates the statements that can concern the request. It stops at the first explicit deny.
     pub(crate) fn opinion(&self, asked: &Asked<'_>) -> Opinion<'_> {
-        let mut opinion =
-            Opinion { deny: Truth::No, allow: [Truth::No; 3], denied_by: None, allowed_by: None, unknown: Vec::new() };
+        let mut opinion = Opinion {
+            deny: Truth::No,
+            allow: [Truth::No; 3],
+            denied_by: None,
+            allowed_by: None,
+            unknown: Vec::new(),
+            unread: Vec::new(),
+        };
         self.add_opinion(asked, &mut opinion);
         opinion
     }
 
     fn add_opinion<'a>(&'a self, asked: &Asked<'_>, opinion: &mut Opinion<'a>) {
+        for name in &self.unread {
+            opinion.unread.push(name);
+            for truth in opinion.allow.iter_mut().chain([&mut opinion.deny]) {
+                *truth = Truth::Unknown.max(*truth);
+            }
+        }
         let exact = self.exact.get(&*asked.action).into_iter().flatten().copied();
         let service = asked.action.split(':').next().unwrap_or_default();
         let of_service = self.of_service.get(service).into_iter().flatten();
@@ -177,6 +199,11 @@ impl<'a> Opinion<'a> {
     /// The strongest allow, however the principal is named.
     pub(crate) fn allow(&self) -> Truth {
         self.allow.into_iter().max().unwrap_or(Truth::No)
+    }
+
+    /// The policies that may change the decision and whose content is not known.
+    pub(crate) fn unread(&self) -> &[&'a str] {
+        &self.unread
     }
 
     /// The keys that the undecided statements need.

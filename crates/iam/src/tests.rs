@@ -1,6 +1,10 @@
 //! The cases of `cases/`, properties, and malformed policies.
 
-use crate::{Case, Context, Decision, Document, Layer, Policy};
+use std::sync::Arc;
+
+use crate::{
+    Caller, Case, Context, Decision, Document, Layer, Policy, PolicySet, Principal, Request, Target, evaluate,
+};
 
 fn files() -> Vec<(String, String)> {
     let folder = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/cases")).expect("the crate has cases");
@@ -394,4 +398,47 @@ fn the_reason_of_a_federated_user_is_the_resource_policy() {
     let document = Document::parse(&document.to_string()).expect("the document is valid");
     let answer = document.evaluate().expect("the request is valid");
     assert_eq!(answer.to_string(), "allowed by statement `Statement[0]` of `resource_policy`");
+}
+
+/// The guide: an explicit deny overrides all allows, and a request that no policy of the identity allows is denied. Another
+/// policy that is not known changes neither.
+#[test]
+fn a_policy_that_could_not_be_read_leaves_what_is_certain() {
+    let allow = r#"{"Statement": [{"Effect": "Allow", "Action": "s3:Get*", "Resource": "*"}]}"#;
+    let deny = r#"{"Statement": [{"Sid": "No", "Effect": "Deny", "Principal": "*", "Action": "s3:GetObjectAcl", "Resource": "*"}]}"#;
+    let set = |text: &str, layer| PolicySet::new([("known".to_owned(), Policy::parse(text, layer).expect("a policy"))]);
+    let bob = || Caller::new(Principal::parse("arn:aws:iam::111122223333:user/bob").expect("a principal"));
+    let caller = bob().identity(set(allow, Layer::Identity));
+    let level = || PolicySet::of([Arc::new(PolicySet::unread("scp"))]);
+    let limited = caller.clone().service_controls(level());
+    let (plain, policy) = (Target::default(), Target::default().policy(PolicySet::unread("policy")));
+    let resource = Target::default().resource_controls(set(deny, Layer::ResourceControl)).resource_controls(level());
+    let decide = |caller: &Caller, target: &Target, action: &str, account: Option<&str>| {
+        let context = Context::default();
+        let request = Request { action, resource: "arn:aws:s3:::b/k", resource_account: account, context: &context };
+        evaluate(caller, target, &request).expect("a request").to_string()
+    };
+    let of_scp = "depends on `scp`, which could not be read";
+    let of_policy = "depends on `policy`, which could not be read";
+    let denied = "no statement of the identity policies allows it";
+    assert_eq!(decide(&limited, &plain, "s3:GetObject", None), of_scp);
+    assert_eq!(decide(&limited.without_denies(), &plain, "s3:GetObject", None), of_scp);
+    assert_eq!(decide(&limited, &plain, "s3:PutObject", None), denied);
+    assert_eq!(decide(&caller, &resource, "s3:GetObject", None), of_scp);
+    assert_eq!(decide(&caller, &resource, "s3:GetObjectAcl", None), "denied by statement `No` of `known`");
+    assert_eq!(decide(&caller, &policy, "s3:GetObject", None), of_policy);
+    // The policy of a bucket of the account can allow it alone, that of another account's cannot.
+    assert_eq!(decide(&caller, &policy, "s3:PutObject", None), of_policy);
+    assert_eq!(decide(&caller, &policy, "s3:GetObject", Some("")), of_policy);
+    let across = format!("{denied} (principal and resource are of different accounts)");
+    assert_eq!(decide(&caller, &policy, "s3:PutObject", Some("")), across);
+    // Which other account it is, is not known.
+    let own = r#"{"Statement": [{"Effect": "Allow", "Action": "s3:GetObject", "Resource": "*",
+        "Condition": {"StringEquals": {"aws:ResourceAccount": "444455556666"}}}]}"#;
+    let caller = bob().identity(set(own, Layer::Identity));
+    let context = Context::default().partial();
+    let request =
+        Request { action: "s3:GetObject", resource: "arn:aws:s3:::b/k", resource_account: Some(""), context: &context };
+    let answer = evaluate(&caller, &policy, &request).expect("a request");
+    assert_eq!((answer.decision, answer.keys), (Decision::Depends, vec!["aws:ResourceAccount".to_owned()]));
 }

@@ -166,9 +166,9 @@ impl Site {
     }
 
     /// The items of all pages of a listing. A response without them is an error.
-    pub(crate) fn list<'a, T: Row<Env = Aws>>(
+    pub(crate) fn list<'a>(
         &self,
-        scan: &'a Scan<T>,
+        scan: &'a AnyScan<Aws>,
         list: &'static List,
         request: Request,
     ) -> BoxStream<'a, Result<Value>> {
@@ -413,18 +413,10 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::aws_account::Account;
+    use crate::aws_account::{Account, ORGANIZATIONS};
     use crate::services::{ACCOUNT, CLOUD_CONTROL, CLOUD_TRAIL, ECR, EKS, S3, SECRETS_MANAGER};
     use crate::testing::{config, response};
 
-    static ORGANIZATIONS: Service = Service {
-        name: "organizations",
-        id: "Organizations",
-        target: "AWSOrganizationsV20161128",
-        json: "1.1",
-        is_global: true,
-        always_fips: &["aws-us-gov"],
-    };
     static ECS: Service = Service { name: "ecs", id: "ECS", is_global: false, always_fips: &[], ..ORGANIZATIONS };
 
     #[test]

@@ -16,14 +16,14 @@ use crate::permission::{Source, admits, distinct, read};
 /// It needs a constraint on `principal_arn`, or on `action` and `resource_arn`:
 ///
 /// - With `principal_arn` alone, each action and resource of a statement that allows is a row, with wildcards as in the policy, cut
-///   to what the boundary and the service control policies allow. A permission that is denied as a whole has no row; a statement
-///   that denies a part of it does not change the row.
+///   to what the boundary and the service control policies allow. A permission that is denied as a whole, also by resource control
+///   policies, has no row; a statement that denies a part of it does not change the row.
 /// - With `action` and `principal_arn`, rows are the resources, as patterns, on which the action is allowed. With `resource_arn`
 ///   and `principal_arn`, they are the actions.
 /// - With `action` and `resource_arn`, a row is a decision, as in `aws_iam_who_can`, and the policy of the resource counts.
 ///
-/// Rows have the decision `allowed` or `depends`. What other accounts and policies of resources allow has no rows without
-/// `action` and `resource_arn`.
+/// Rows have the decision `allowed`, or `depends`: on `keys`, or on a policy that could not be read, which `reason` names. What
+/// other accounts and policies of resources allow has no rows without `action` and `resource_arn`.
 #[derive(Debug, Default, Table)]
 #[table(
     name = "aws_iam_access", env = Aws, stream, rows = 100, needs("iam:GetAccountAuthorizationDetails"), identity(),
@@ -162,7 +162,7 @@ impl Access {
             rows.extend(of_key.map(|effective| Access { action: action.clone(), ..row(effective) }));
         }
         for resource in resources.unwrap_or_default() {
-            let of_resource: Vec<Grant> = grants.iter().filter_map(|grant| grant.for_resource(resource)).collect();
+            let of_resource: Vec<Grant> = grants.iter().flat_map(|grant| grant.for_resource(resource)).collect();
             let effective = grant::effective(identity, &identity.caller, &unique(of_resource)).into_iter();
             rows.extend(effective.filter(|effective| effective.grant.resource == *resource).map(row));
         }

@@ -13,9 +13,9 @@ use crate::source::iam::is_aws_managed;
 /// Statements of policies: what each allows or denies, to whom, and where it stands.
 ///
 /// There are rows of managed policies (their default version, attached or not), inline policies, trust policies, boundaries, service
-/// and resource control policies of the account's branch of the organisation, and policies of SQS queues, KMS keys and Secrets
-/// Manager secrets. AWS lists its own managed policies only if they are in use. Policies of resources of other services (S3
-/// buckets, SNS topics, Lambda functions, ECR repositories, ..) are not read.
+/// and resource control policies of the account's branch of the organisation, and policies of S3 buckets, SNS topics, SQS queues,
+/// KMS keys, Secrets Manager secrets, Lambda functions and ECR repositories. AWS lists its own managed policies only if they are in
+/// use. Policies of other resources (S3 access points, API Gateway, EventBridge, OpenSearch, ..) are not read.
 ///
 /// All of IAM is one listing. The policies of resources cost calls per region and resource, unless `policy_type` excludes them.
 #[derive(Debug, Default, Table)]
@@ -45,7 +45,8 @@ pub struct PolicyStatement {
     policy_label: String,
     /// Whether it is a managed policy of AWS.
     is_aws_managed: bool,
-    /// Kind of the owner: `user`, `group`, `role`, `queue`, `key` or `secret`; NULL for managed and control policies.
+    /// Kind of the owner: `user`, `group`, `role`, `bucket`, `topic`, `queue`, `key`, `secret`, `function` or `repository`; NULL
+    /// for managed and control policies.
     owner_kind: Option<String>,
     /// ARN of the owner: the user, group or role of an inline policy, trust policy or boundary; the resource of a policy.
     #[column(index)]
@@ -96,8 +97,8 @@ impl RowStream for PolicyStatement {
                     }
                 }
                 if admits(scan.keys(Self::POLICY_TYPE).as_ref(), "resource") && !scan.is_done() {
-                    let owned = resource::all(scan, &site.of_account(&account.id), &resource::READ).await?.0;
-                    for resource::Owned { kind, arn, policy } in owned {
+                    let inventory = resource::all(scan, &site.of_account(&account.id), &resource::READ).await?;
+                    for resource::Owned { kind, arn, policy } in inventory.owned {
                         let placed = Placed {
                             kind: "resource",
                             policy_name: None,

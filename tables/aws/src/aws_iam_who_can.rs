@@ -13,8 +13,8 @@ use crate::permission::{Source, admits, distinct, read};
 
 /// Users and roles that may do an action on a resource, with the statement that allows it.
 ///
-/// Rows have the decision `allowed`, or `depends` if it depends on context keys that are not known. Identities that may not do it have no
-/// row; `aws_iam_can` states why. All policies count: of identities and groups, boundaries, control policies, and the policy of
+/// Rows have the decision `allowed`, or `depends` if it depends on context keys that are not known, or on a policy that could not be
+/// read, which `reason` names. Identities that may not do it have no row; `aws_iam_can` states why. All policies count: of identities and groups, boundaries, control policies, and the policy of
 /// the resource, as far as `aws_iam_can` reads it. Identities of other configured accounts have rows if both accounts allow it.
 ///
 /// The root users of the accounts are not listed.
@@ -135,17 +135,18 @@ impl Questions {
         resources: &[String],
     ) -> Result<Self> {
         let owner = |resource: &String| resource.split(':').nth(4).filter(|id| id.len() == 12).map(str::to_owned);
-        let others: Vec<String> = resources.iter().filter_map(owner).filter(|id| *id != account.id).collect();
+        let mut others: Vec<String> = resources.iter().filter_map(owner).filter(|id| *id != account.id).collect();
         let mut accounts = vec![account.clone()];
         let mut policies = Policies::default();
         let needs_policies = resources.iter().any(|resource| Policies::is_read(resource));
         if !others.is_empty() || needs_policies {
             let sites = read::sites(scan).await?;
+            policies = Policies::read(scan, &sites, resources).await?;
+            others.extend(policies.owners().filter(|id| *id != account.id).map(str::to_owned));
             let of_others: Vec<_> = sites.iter().filter(|site| others.contains(&site.account_id())).cloned().collect();
             accounts.extend(read::of_sites(scan, &of_others).await?.accounts);
-            policies = Policies::read(scan, &sites, resources).await?;
         }
-        Ok(Questions { model: Model::new(accounts, true), policies })
+        Ok(Questions { model: Model::new(accounts), policies })
     }
 
     /// The decision; `None`, with a report, if it is not known.
@@ -156,9 +157,9 @@ impl Questions {
         action: &str,
         resource: &str,
     ) -> Result<Option<Decided>> {
-        let target = self.policies.target(scan, &self.model, &identity.account_id, action, resource);
-        let Some(target) = target else { return Ok(None) };
-        let decided = identity.decide(&target, action, resource, None, &identity.context);
+        let asked = self.policies.target(scan, &self.model, &identity.account_id, action, resource);
+        let Some(asked) = asked else { return Ok(None) };
+        let decided = identity.decide(&asked.target, action, resource, Some(asked.account), &identity.context);
         decided.map_err(|error| Error::Malformed(error.to_string()))
     }
 }

@@ -2,6 +2,7 @@
 
 use async_stream::try_stream;
 use futures::stream::{BoxStream, Stream, StreamExt};
+use indago_table::AnyScan;
 use indago_table::prelude::*;
 use serde_json::{Value, json};
 
@@ -154,7 +155,7 @@ impl Bucket {
                     return;
                 }
             }
-            Err(Error::Malformed(format!("{LIST} as {site}: it has more than {MOST_PAGES} pages: the list is incomplete")))?;
+            Err(too_many(&site))?;
         }
         .boxed()
     }
@@ -273,12 +274,26 @@ impl Bucket {
     }
 }
 
+/// The buckets of an account, all pages.
+pub(crate) async fn listed(scan: &AnyScan<Aws>, site: &Site) -> Result<Vec<Value>> {
+    let (mut all, mut token) = (Vec::new(), None);
+    for _ in 0..MOST_PAGES {
+        let (buckets, next) = page(scan, site, token).await?;
+        all.extend(buckets);
+        token = next;
+        if token.is_none() {
+            return Ok(all);
+        }
+    }
+    Err(too_many(site))
+}
+
+fn too_many(site: &Site) -> Error {
+    Error::Malformed(format!("{LIST} as {site}: it has more than {MOST_PAGES} pages: the list is incomplete"))
+}
+
 /// A page of buckets, and the token of the next one.
-async fn page<T: Row<Env = Aws>>(
-    scan: &Scan<T>,
-    site: &Site,
-    token: Option<String>,
-) -> Result<(Vec<Value>, Option<String>)> {
+async fn page(scan: &AnyScan<Aws>, site: &Site, token: Option<String>) -> Result<(Vec<Value>, Option<String>)> {
     let request = Request::get(&[]).with("max-buckets", PAGE);
     let request = token.into_iter().fold(request, |request, token| request.with("continuation-token", token));
     let mut answer = site.send(scan, &S3, LIST, request).await?;
@@ -288,7 +303,7 @@ async fn page<T: Row<Env = Aws>>(
 }
 
 /// The region of a bucket. S3 leaves out its oldest one, and has an old name for another.
-async fn location<T: Row<Env = Aws>>(scan: &Scan<T>, site: &Site, name: &str) -> Result<String> {
+pub(crate) async fn location(scan: &AnyScan<Aws>, site: &Site, name: &str) -> Result<String> {
     let request = Request::get(&[name]).with("location", "");
     let answer = site.send(scan, &S3, LOCATION, request).await?;
     Ok(match answer.as_str().unwrap_or_default() {

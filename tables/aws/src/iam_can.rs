@@ -36,10 +36,15 @@ policies of the organisation.
 
 The result is a struct as that of `aws_iam_evaluate`: `decision`, `reason`, `layer`, `policy`, `statement`, `keys`. It is NULL, with
 a warning, if the decision is not known: the principal does not exist, its account or that of the resource is not configured or
-could not be read, a policy is malformed, or an argument is.
+could not be read, a policy of the principal is malformed, or an argument is.
 
-The trust policy decides who may assume a role. Policies are read of SQS queues, KMS keys and Secrets Manager secrets. If the
-policy of another resource can matter, a note reports that it is not included, and a request across accounts is NULL.
+If the policy of the resource or a control policy could not be read or is malformed, there is a warning, and a decision that needs it
+is `depends`; the reason names the policy.
+
+The trust policy decides who may assume a role. Policies are read of S3 buckets, SNS topics, SQS queues, KMS keys, Secrets
+Manager secrets, Lambda functions and ECR repositories. The ARN of a bucket does not state its account: it is the configured account
+that lists the bucket. A bucket that none lists is of another account. If the policy of another resource can matter, a note reports that
+it is not included, and a request across accounts is `depends`.
 
 ```sql
 SELECT arn, aws_iam_can(arn, 'iam:PassRole', '*')['decision'] AS passes_roles FROM aws_iam_role
@@ -86,8 +91,6 @@ fn account_of(text: &str) -> Option<&str> {
 impl Answers {
     async fn read(scan: AnyScan<Aws>, calls: &[Call]) -> Result<Self> {
         let sites = read::sites(&scan).await?;
-        let wanted = wanted_sites(calls, &sites);
-        let model = read::of_sites(&scan, &wanted).await?;
         let mut resources = BTreeSet::new();
         let mut services: BTreeSet<&'static str> = BTreeSet::new();
         for call in calls {
@@ -104,6 +107,8 @@ impl Answers {
         }
         let resources: Vec<String> = resources.into_iter().collect();
         let mut policies = Policies::read(&scan, &sites, &resources).await?;
+        let wanted = wanted_sites(calls, &sites, &policies);
+        let model = read::of_sites(&scan, &wanted).await?;
         if !services.is_empty() {
             policies.add_all(&scan, &wanted, &services.into_iter().collect::<Vec<_>>()).await?;
         }
@@ -152,7 +157,6 @@ impl Answers {
                 (Cow::Borrowed(&identity.caller), identity.is_known, Cow::Borrowed(&identity.context))
             }
             (None, Some(root)) if is_root => (Cow::Borrowed(root), true, Cow::Owned(Context::default().partial())),
-            (None, None) if is_root => return unknown("a service control policy is malformed"),
             (None, _) => return unknown(&format!("account {account_id} has no such user or role")),
         };
         Some(Resolved { account_id, caller, is_known, context })
@@ -170,8 +174,9 @@ impl Answers {
                 Err(error) => return self.malformed("context", text, error),
             },
         };
-        let target = self.policies.target(&self.scan, &self.model, &principal.account_id, action, resource)?;
-        match evaluate(&principal.caller, &target, &Request { action, resource, resource_account: None, context }) {
+        let asked = self.policies.target(&self.scan, &self.model, &principal.account_id, action, resource)?;
+        let request = Request { action, resource, resource_account: Some(asked.account), context };
+        match evaluate(&principal.caller, &asked.target, &request) {
             Ok(answer) if principal.is_known || answer.decision == Decision::ExplicitlyDenied => Some(answer.into()),
             Ok(_) => {
                 let why = "a policy that concerns it is malformed or missing".to_owned();
@@ -193,8 +198,9 @@ struct Resolved<'a> {
 }
 
 /// The sites of the accounts that the calls can concern.
-fn wanted_sites(calls: &[Call], sites: &[Site]) -> Vec<Site> {
-    let mut accounts = BTreeSet::new();
+fn wanted_sites(calls: &[Call], sites: &[Site], policies: &Policies) -> Vec<Site> {
+    // The ARN of a bucket does not have its account.
+    let mut accounts: BTreeSet<&str> = policies.owners().collect();
     for call in calls {
         match &call[0] {
             Argument::PerRow => return sites.to_vec(),

@@ -6,6 +6,7 @@ use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse, Or
 use aws_smithy_types::body::SdkBody;
 use aws_smithy_types::error::metadata::ErrorMetadata;
 use futures::stream::{self, BoxStream, StreamExt};
+use indago_table::AnyScan;
 use indago_table::prelude::*;
 use percent_encoding::utf8_percent_encode;
 use serde_json::{Map, Value};
@@ -75,9 +76,9 @@ type Client = Operation<Input, Answer, ErrorMetadata>;
 impl Site {
     /// Makes one call of a service and returns its result. `action` is what a policy has to allow for it,
     /// `service:Operation`.
-    pub(crate) async fn query<T: Row<Env = Aws>>(
+    pub(crate) async fn query(
         &self,
-        scan: &Scan<T>,
+        scan: &AnyScan<Aws>,
         query: &'static Query,
         action: &'static str,
         input: Input,
@@ -87,9 +88,9 @@ impl Site {
     }
 
     /// The items of all pages of a listing.
-    pub(crate) fn query_all<'a, T: Row<Env = Aws>>(
+    pub(crate) fn query_all<'a>(
         &self,
-        scan: &'a Scan<T>,
+        scan: &'a AnyScan<Aws>,
         listing: &'static Listing,
         input: Input,
     ) -> BoxStream<'a, Result<Value>> {

@@ -35,5 +35,8 @@ pub(crate) static S3: Service = Service { name: "s3", id: "S3", ..REST };
 pub(crate) static SECRETS_MANAGER: Service =
     Service { name: "secretsmanager", id: "Secrets Manager", target: "secretsmanager", json: "1.1", ..REST };
 
+pub(crate) static SQS: Service =
+    Service { name: "sqs", id: "SQS", target: "AmazonSQS", json: "1.0", is_global: false, always_fips: GOV };
+
 pub(crate) static SSM: Service =
     Service { name: "ssm", id: "SSM", target: "AmazonSSM", json: "1.1", is_global: false, always_fips: GOV };

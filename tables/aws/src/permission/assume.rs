@@ -82,8 +82,7 @@ impl Graph {
     }
 
     fn add_role(&mut self, model: &Model, account: &Account, role: &Identity, can_assume: &[&Identity]) {
-        let Some(trust) = role.trust.as_deref().filter(|trust| !trust.is_malformed) else { return };
-        let target = account.target(Some(trust));
+        let (Some(trust), Some(target)) = (&role.trust, role.as_target.as_deref()) else { return };
         let to = self.node(origin(role));
         let add = |graph: &mut Graph, from: Origin, decided: Option<Decided>| {
             let from = graph.node(from);
@@ -95,14 +94,14 @@ impl Graph {
                 None => graph.edges[from].push((to, decided)),
             }
         };
-        for (statement, candidate) in candidates(model, &trust.statements, can_assume) {
+        for (statement, candidate) in candidates(model, account, &trust.statements, can_assume) {
             match candidate {
                 Candidate::Identity(identity) => {
-                    let decided = identity.decide(&target, ASSUME, &role.arn, Some(&account.id), &identity.context);
+                    let decided = identity.decide(target, ASSUME, &role.arn, Some(&account.id), &identity.context);
                     add(self, origin(identity), decided.ok().flatten());
                 }
                 Candidate::External(name) => {
-                    let decided = foreign(&target, &name, role, account);
+                    let decided = foreign(target, &name, role, account);
                     let account_id = name.split(':').nth(4).map(str::to_owned);
                     let kind = match name.split(':').nth(5).and_then(|name| name.split('/').next()) {
                         Some("user") => "user",
@@ -113,10 +112,10 @@ impl Graph {
                 }
                 Candidate::Anyone => {
                     let from = Origin { kind: "anyone", name: "*".to_owned(), subject: None, account_id: None };
-                    add(self, from, anyone(&target, statement, role, account));
+                    add(self, from, anyone(target, statement, role, account));
                 }
                 Candidate::Service(name) => {
-                    let decided = by_service(&target, &name, role, account);
+                    let decided = by_service(target, &name, role, account);
                     add(self, Origin { kind: "service", name, subject: None, account_id: None }, decided);
                 }
                 Candidate::Provider(name) => {
@@ -140,7 +139,7 @@ impl Graph {
                         for (key, audience) in audiences {
                             context = context.with(&key, [audience]);
                         }
-                        let decided = decide(&name, &target, action, role, account, &context);
+                        let decided = decide(&name, target, action, role, account, &context);
                         let account_id = name.split(':').nth(4).map(str::to_owned);
                         add(self, Origin { kind, name: name.clone(), subject, account_id }, decided);
                     }
@@ -241,13 +240,15 @@ enum Candidate<'a> {
     Anyone,
 }
 
-/// The principals that statements may allow, with the statement.
+/// The principals that statements of an account's role may allow, with the statement.
 fn candidates<'a>(
     model: &'a Model,
+    account: &Account,
     statements: &'a [Statement],
     can_assume: &[&'a Identity],
 ) -> Vec<(&'a Statement, Candidate<'a>)> {
     let mut all = Vec::new();
+    let partition = &account.partition;
     let of_account = |id: &str| -> Vec<&'a Identity> {
         can_assume.iter().copied().filter(|identity| identity.account_id == id).collect()
     };
@@ -276,7 +277,7 @@ fn candidates<'a>(
                             let role = || of.role_named(name.split(":assumed-role/").nth(1)?.split('/').next()?);
                             of.identity(name).or_else(role).into_iter().for_each(|of| add(Candidate::Identity(of)));
                         }
-                        (None, _) if is_number => add(Candidate::External(format!("arn:aws:iam::{name}:root"))),
+                        (None, _) if is_number => add(Candidate::External(format!("arn:{partition}:iam::{name}:root"))),
                         // The unique ID of a principal that was deleted is no ARN.
                         (None, _) if name.starts_with("arn:") => add(Candidate::External(name.clone())),
                         (None, _) => {}

@@ -15,6 +15,7 @@
 //!
 //! `telemetry` lists actions that do not count as more permissions.
 
+use std::cell::RefCell;
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, LazyLock};
 
@@ -24,7 +25,7 @@ use serde_json::{Value, json};
 use super::assume::{self, Graph};
 use super::decision::{Decided, rank};
 use super::grant::{self, Grant};
-use super::model::{ADMINISTRATOR, Account, Group, Identity, Kind, Model};
+use super::model::{Account, Group, Identity, Kind, Model, administrator};
 
 /// How the targets of a rule are found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -287,11 +288,14 @@ pub(crate) struct Search<'a> {
     graph: &'a Graph,
     account: &'a Account,
     principal: &'a Identity,
+    /// What its policies grant, and the layers that limit it. Grants are narrowed to an action before they are limited: patterns
+    /// can cross.
     grants: Vec<Grant>,
+    limits: Vec<Vec<Grant>>,
+    /// The resources of an action within a pattern.
+    resources: RefCell<HashMap<(String, String), Vec<String>>>,
     gains: HashMap<(String, Gains), bool>,
     trusting: Option<Target>,
-    /// The principal without what is denied to it, to compare permissions with.
-    allowed: Option<Caller>,
 }
 
 /// The methods of a principal. An administrator has none: it has all permissions already.
@@ -300,9 +304,17 @@ pub(crate) fn search<'a>(model: &'a Model, graph: &'a Graph, principal: &'a Iden
     if !principal.is_known || principal.is_administrator() || principal.is_service_linked() {
         return Vec::new();
     }
-    let grants = grant::limited(principal, &grant::of_identity(principal));
-    let mut search =
-        Search { model, graph, account, principal, grants, gains: HashMap::new(), trusting: None, allowed: None };
+    let mut search = Search {
+        model,
+        graph,
+        account,
+        principal,
+        grants: grant::of_identity(principal),
+        limits: grant::limits(principal),
+        resources: RefCell::default(),
+        gains: HashMap::new(),
+        trusting: None,
+    };
     RULES.rules.iter().flat_map(|rule| search.rule(rule)).collect()
 }
 
@@ -312,7 +324,7 @@ impl<'a> Search<'a> {
             return Vec::new();
         }
         // Trust alone can allow to assume a role; each other action needs a statement of the principal's own policies.
-        let has = |step: &Step| self.grants.iter().any(|grant| grant.for_action(&step.action).is_some());
+        let has = |step: &Step| !self.resources(&step.action, "*").is_empty();
         if !rule.steps.iter().filter(|step| step.action != "sts:AssumeRole").all(has) {
             return Vec::new();
         }
@@ -370,9 +382,17 @@ impl<'a> Search<'a> {
 
     /// The resources within a pattern that the principal's statements name for an action.
     fn resources(&self, action: &str, within: &str) -> Vec<String> {
-        let of = |grant: &Grant| Some(grant.for_action(action)?.for_resource(within)?.resource);
-        let all: BTreeSet<String> = self.grants.iter().filter_map(of).collect();
-        all.into_iter().collect()
+        let key = (action.to_owned(), within.to_owned());
+        if let Some(known) = self.resources.borrow().get(&key) {
+            return known.clone();
+        }
+        let of_action = self.grants.iter().filter_map(|grant| grant.for_action(action));
+        let narrowed = of_action.flat_map(|grant| grant.for_resource(within)).collect();
+        let limited = grant::limited(&self.limits, narrowed);
+        let all: BTreeSet<String> = limited.into_iter().map(|grant| grant.resource).collect();
+        let all: Vec<String> = all.into_iter().collect();
+        self.resources.borrow_mut().insert(key, all.clone());
+        all
     }
 
     fn found(&mut self, rule: &'static Rule, binding: Binding<'a>) -> Option<Found<'a>> {
@@ -382,9 +402,9 @@ impl<'a> Search<'a> {
         } else {
             // The service that the role trusts is the one that it is passed to.
             let role = binding.target?;
-            let target = self.account.target(Some(role.trust.as_deref().filter(|trust| !trust.is_malformed)?));
+            let target = role.as_target.as_deref()?;
             for service in &rule.services {
-                let trust = assume::by_service(&target, service, role, self.account).filter(Decided::is_possible);
+                let trust = assume::by_service(target, service, role, self.account).filter(Decided::is_possible);
                 let Some(trust) = trust else { continue };
                 let Some(steps) = self.steps(rule, &binding, Some(service)) else { continue };
                 let is_better =
@@ -483,7 +503,7 @@ impl<'a> Search<'a> {
         for step in &steps {
             let of_step = self.resources(&step.action, &within);
             let both =
-                candidates.iter().flat_map(|one| of_step.iter().filter_map(|other| grant::intersection(one, other)));
+                candidates.iter().flat_map(|one| of_step.iter().flat_map(|other| grant::intersection(one, other)));
             candidates = both.collect::<BTreeSet<String>>().into_iter().collect();
         }
         let certainty = |resource: &String| {
@@ -525,8 +545,8 @@ impl<'a> Search<'a> {
     }
 
     fn decide(&self, action: &str, resource: &str, context: &Context) -> Option<Decided> {
-        let target = self.account.target(None);
-        let decided = self.principal.decide(&target, action, resource, Some(&self.account.id), context);
+        let target = &self.account.resources.plain;
+        let decided = self.principal.decide(target, action, resource, Some(&self.account.id), context);
         decided.ok().flatten().filter(Decided::is_possible)
     }
 
@@ -554,10 +574,7 @@ impl<'a> Search<'a> {
                 }
             }
             "iam:AttachUserPolicy" | "iam:AttachRolePolicy" | "iam:AttachGroupPolicy" => {
-                context = context.with(
-                    "iam:PolicyARN",
-                    [ADMINISTRATOR.replace(":aws:iam", &format!(":{}:iam", self.account.partition))],
-                );
+                context = context.with("iam:PolicyARN", [administrator(&self.account.partition)]);
             }
             "iam:CreateServiceLinkedRole" => {
                 context = context.with("iam:AWSServiceName", ["autoscaling.amazonaws.com"]);
@@ -673,13 +690,13 @@ impl<'a> Search<'a> {
     /// not compared: a deny never makes an escalation.
     fn has_less(&mut self, of: &Identity, permissions: &[grant::Effective]) -> bool {
         let principal = self.principal;
-        let caller = &*self.allowed.get_or_insert_with(|| principal.caller.without_denies());
         let account = &self.account.id;
         let is_telemetry = |grant: &Grant| RULES.telemetry.iter().any(|pattern| grant::covers(pattern, &grant.action));
         permissions.iter().filter(|permission| !is_telemetry(&permission.grant)).any(|permission| {
             // What a role may do in its own account, a principal of another account may not.
             of.account_id != *account || {
-                let own = grant::decide(caller, &permission.grant, principal);
+                let target = &principal.resources.uncontrolled;
+                let own = grant::decide(principal.undenied(), target, &permission.grant, principal);
                 own.map_or(0, |own| rank(own.decision)) < rank(permission.decided.decision)
             }
         })
@@ -695,7 +712,7 @@ impl<'a> Search<'a> {
                 not_resources: None,
             });
             everything.iter().all(|grant| {
-                let decided = grant::decide(caller, grant, of);
+                let decided = grant::decide(caller, &of.resources.delegating, grant, of);
                 decided.is_some_and(|decided| decided.is_possible())
             })
         };

@@ -14,8 +14,10 @@ use super::statement::{Compiled, Statement};
 use crate::source::authorization::Authorization;
 use crate::source::iam;
 
-/// A policy that allows everything, as an attacker who can write policies would attach.
-pub(crate) const ADMINISTRATOR: &str = "arn:aws:iam::aws:policy/AdministratorAccess";
+/// A policy of AWS that allows everything, as an attacker who can write policies would attach.
+pub(crate) fn administrator(partition: &str) -> String {
+    format!("arn:{partition}:iam::aws:policy/AdministratorAccess")
+}
 
 const EVERYTHING: &str =
     r#"{"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}"#;
@@ -55,17 +57,33 @@ pub(crate) struct Identity {
     pub(crate) instance_profiles: Vec<String>,
     /// The trust policy of a role.
     pub(crate) trust: Option<Arc<Compiled>>,
+    /// The target of requests to become the role; `None` for a user, and if the trust policy is malformed.
+    pub(crate) as_target: Option<Arc<Target>>,
     /// The levels of service control policies that apply to it.
     pub(crate) controls: Vec<Arc<Level>>,
     pub(crate) caller: Caller,
-    /// The policy of a resource that leaves all decisions to its account, which is that of the identity.
-    pub(crate) delegating: Arc<Target>,
+    /// The targets of requests on resources of its account.
+    pub(crate) resources: Arc<Resources>,
     /// The keys that are known of its requests.
     pub(crate) context: Context,
     /// Whether all of its policies could be read.
     pub(crate) is_known: bool,
     /// What it may do, once computed.
     effective: OnceLock<Vec<Effective>>,
+    /// The caller without the statements that deny, once computed.
+    undenied: OnceLock<Caller>,
+    is_administrator: OnceLock<bool>,
+}
+
+/// The targets of requests on resources of an account, compiled once.
+#[derive(Debug)]
+pub(crate) struct Resources {
+    /// A resource without a policy.
+    pub(crate) plain: Arc<Target>,
+    /// A resource whose policy leaves all decisions to the account.
+    pub(crate) delegating: Target,
+    /// The same without resource control policies, to compare what policies of identities allow.
+    pub(crate) uncontrolled: Target,
 }
 
 /// A level of control policies.
@@ -109,10 +127,9 @@ pub(crate) struct Account {
     pub(crate) placed: Vec<Placed>,
     /// The levels of resource control policies.
     pub(crate) resource_controls: Vec<Arc<PolicySet>>,
-    /// Whether all resource control policies could be read.
-    pub(crate) knows_resource_controls: bool,
+    pub(crate) resources: Arc<Resources>,
     everything: Arc<PolicySet>,
-    /// The root user, and whether the control policies that limit it could be read.
+    /// The root user.
     pub(crate) root: Option<Caller>,
 }
 
@@ -169,7 +186,12 @@ impl Account {
         let resource: Vec<Arc<Level>> =
             controls.resource.iter().map(|level| maker.controls("rcp", Layer::ResourceControl, level)).collect();
 
-        let delegating = Arc::new(delegating(id));
+        let resource_controls: Vec<Arc<PolicySet>> = resource.iter().map(|level| level.set.clone()).collect();
+        let resources = Arc::new(Resources {
+            plain: Arc::new(controlled(Target::default(), &resource_controls)),
+            delegating: controlled(delegating(id), &resource_controls),
+            uncontrolled: delegating(id),
+        });
         let mut identities = Vec::new();
         for user in sorted(&details.users) {
             let (Some(name), Some(arn)) = (&user.user_name, &user.arn) else { continue };
@@ -199,7 +221,8 @@ impl Account {
                 boundary,
                 controls: &service,
                 organization: controls,
-                delegating: &delegating,
+                resource_controls: &resource_controls,
+                resources: &resources,
                 trust: None,
                 groups: of_groups,
                 instance_profiles: Vec::new(),
@@ -225,7 +248,8 @@ impl Account {
                 boundary,
                 controls: &service,
                 organization: controls,
-                delegating: &delegating,
+                resource_controls: &resource_controls,
+                resources: &resources,
                 trust,
                 groups: Vec::new(),
                 instance_profiles,
@@ -244,9 +268,7 @@ impl Account {
         }
         let mut groups: Vec<Group> = groups.into_values().map(|(group, _)| group).collect();
         groups.sort_by(|one, other| one.arn.cmp(&other.arn));
-        let knows_service_controls =
-            service.iter().flat_map(|level| &level.policies).all(|policy| !policy.is_malformed);
-        let root = Principal::parse(&format!("arn:{partition}:iam::{id}:root")).ok().filter(|_| knows_service_controls);
+        let root = Principal::parse(&format!("arn:{partition}:iam::{id}:root")).ok();
         let root = root.map(|root| {
             let levels = service.iter().map(|level| PolicySet::of([level.set.clone()]));
             levels.fold(Caller::new(root), Caller::service_controls)
@@ -259,12 +281,9 @@ impl Account {
             by_arn,
             groups,
             placed,
-            knows_resource_controls: resource
-                .iter()
-                .flat_map(|level| &level.policies)
-                .all(|policy| !policy.is_malformed),
-            resource_controls: resource.iter().map(|level| level.set.clone()).collect(),
-            everything: everything(),
+            resource_controls,
+            resources,
+            everything: everything(partition),
         }
     }
 
@@ -284,13 +303,11 @@ impl Account {
     }
 
     /// The policies of a resource with the account's control policies.
-    pub(crate) fn target(&self, policy: Option<&Compiled>) -> Target {
-        let target = match policy {
-            Some(policy) => Target::default().policy(PolicySet::of([policy.set.clone()])),
-            None => Target::default(),
-        };
-        let levels = self.resource_controls.iter();
-        levels.fold(target, |target, level| target.resource_controls(PolicySet::of([level.clone()])))
+    pub(crate) fn target(&self, policy: Option<&Compiled>) -> Arc<Target> {
+        match policy {
+            Some(policy) => Arc::new(controlled(target_of(policy), &self.resource_controls)),
+            None => self.resources.plain.clone(),
+        }
     }
 
     /// An identity that also has all permissions that its boundary and the control policies allow.
@@ -312,6 +329,16 @@ impl Account {
     }
 }
 
+/// A resource with a policy.
+fn target_of(policy: &Compiled) -> Target {
+    Target::default().policy(PolicySet::of([policy.set.clone()]))
+}
+
+/// A target with the levels of resource control policies.
+fn controlled(target: Target, levels: &[Arc<PolicySet>]) -> Target {
+    levels.iter().fold(target, |target, level| target.resource_controls(PolicySet::of([level.clone()])))
+}
+
 /// The policy of a resource that allows an account.
 fn delegating(account: &str) -> Target {
     let policy = serde_json::json!({"Version": "2012-10-17", "Statement": [
@@ -321,9 +348,9 @@ fn delegating(account: &str) -> Target {
     Target::default().policy(PolicySet::new([("the resource's policy".to_owned(), policy)]))
 }
 
-fn everything() -> Arc<PolicySet> {
+fn everything(partition: &str) -> Arc<PolicySet> {
     let policy = Policy::parse(EVERYTHING, Layer::Identity).expect("it is a policy");
-    Arc::new(PolicySet::new([(ADMINISTRATOR.to_owned(), policy)]))
+    Arc::new(PolicySet::new([(administrator(partition), policy)]))
 }
 
 /// The ARNs of the managed policies that are attached, or boundaries.
@@ -412,7 +439,7 @@ impl Maker<'_> {
                 policies.push(known.policy.clone());
                 continue;
             }
-            let compiled = Compiled::new(control.arn.clone(), &control.text, layer, self.reports);
+            let compiled = Compiled::or_unread(&control.arn, control.text.as_deref(), layer, self.reports);
             policies.push(compiled.clone());
             self.placed.push(Placed {
                 kind,
@@ -465,7 +492,8 @@ struct Parts<'a> {
     boundary: Option<Arc<Compiled>>,
     controls: &'a [Arc<Level>],
     organization: &'a Controls,
-    delegating: &'a Arc<Target>,
+    resource_controls: &'a [Arc<PolicySet>],
+    resources: &'a Arc<Resources>,
     trust: Option<Arc<Compiled>>,
     groups: Vec<String>,
     instance_profiles: Vec<String>,
@@ -505,9 +533,9 @@ impl Base<'_> {
         if parts.organization.is_alone {
             context = context.complete("aws:PrincipalOrg");
         }
-        let of_controls = parts.controls.iter().flat_map(|level| &level.policies);
-        let all = parts.policies.iter().chain(&parts.boundary).chain(of_controls);
-        let is_known = all.into_iter().all(|policy| !policy.is_malformed);
+        let is_known = parts.policies.iter().chain(&parts.boundary).all(|policy| !policy.is_malformed);
+        let trust = parts.trust.as_deref().filter(|trust| !trust.is_malformed);
+        let as_target = trust.map(|trust| Arc::new(controlled(target_of(trust), parts.resource_controls)));
         Some(Identity {
             kind: self.kind,
             account_id,
@@ -520,12 +548,15 @@ impl Base<'_> {
             groups: parts.groups,
             instance_profiles: parts.instance_profiles,
             trust: parts.trust,
+            as_target,
             controls: parts.controls.to_vec(),
             caller,
-            delegating: parts.delegating.clone(),
+            resources: parts.resources.clone(),
             context,
             is_known,
             effective: OnceLock::new(),
+            undenied: OnceLock::new(),
+            is_administrator: OnceLock::new(),
         })
     }
 }
@@ -564,25 +595,34 @@ impl Identity {
         })
     }
 
+    /// The caller without the statements that deny.
+    pub(crate) fn undenied(&self) -> &Caller {
+        self.undenied.get_or_init(|| self.caller.without_denies())
+    }
+
     /// Whether its policies allow everything, whatever they deny. Conditions do not matter: an administrator on some
     /// condition is one.
     pub(crate) fn is_administrator(&self) -> bool {
+        *self.is_administrator.get_or_init(|| self.allows_everything())
+    }
+
+    fn allows_everything(&self) -> bool {
         let is_everything = |grant: &Grant| grant::covers(&grant.action, "*:*") && grant.resource == "*";
         if !grant::of_identity(self).iter().any(is_everything) {
             return false;
         }
-        let caller = self.caller.without_denies();
+        let target = Target::default();
         let allows = |action: &&str| {
             let (resource, account) = ("*", Some(&*self.account_id));
             let request = Request { action, resource, resource_account: account, context: &self.context };
-            evaluate(&caller, &Target::default(), &request).is_ok_and(|answer| is_possible(answer.decision))
+            evaluate(self.undenied(), &target, &request).is_ok_and(|answer| is_possible(answer.decision))
         };
         ["*:*", "iam:*", "sts:*"].iter().all(allows)
     }
 
     /// How much it may do an action on a resource of its account; see [`rank`].
     pub(crate) fn may(&self, action: &str, resource: &str) -> u8 {
-        let decided = self.decide(&Target::default(), action, resource, Some(&self.account_id), &self.context);
+        let decided = self.decide(&self.resources.plain, action, resource, Some(&self.account_id), &self.context);
         decided.ok().flatten().map_or(0, |decided| rank(decided.decision))
     }
 
@@ -596,20 +636,18 @@ impl Identity {
 #[derive(Debug, Default)]
 pub(crate) struct Model {
     pub(crate) accounts: Vec<Arc<Account>>,
-    /// Whether all configured accounts could be read.
-    pub(crate) is_whole: bool,
 }
 
 impl Model {
     /// Each account once, also if several profiles belong to it.
-    pub(crate) fn new(all: impl IntoIterator<Item = Arc<Account>>, is_whole: bool) -> Model {
+    pub(crate) fn new(all: impl IntoIterator<Item = Arc<Account>>) -> Model {
         let mut accounts: Vec<Arc<Account>> = Vec::new();
         for account in all {
             if accounts.iter().all(|known| known.id != account.id) {
                 accounts.push(account);
             }
         }
-        Model { accounts, is_whole }
+        Model { accounts }
     }
 
     pub(crate) fn account(&self, id: &str) -> Option<&Arc<Account>> {

@@ -47,12 +47,7 @@ pub(crate) async fn sites(scan: &AnyScan<Aws>) -> Result<Vec<Site>> {
 
 /// All accounts that can be read. Others are reported.
 pub(crate) async fn model(scan: &AnyScan<Aws>) -> Result<Arc<Model>> {
-    let read = async {
-        let sites = sites(scan).await?;
-        let model = of_sites(scan, &sites).await?;
-        let is_whole = sites.len() == scan.env().profiles().count();
-        Ok((Model { is_whole: model.is_whole && is_whole, ..model }, 0))
-    };
+    let read = async { Ok((of_sites(scan, &sites(scan).await?).await?, 0)) };
     scan.cached("aws/permissions", Box::pin(read)).await
 }
 
@@ -60,8 +55,7 @@ pub(crate) async fn model(scan: &AnyScan<Aws>) -> Result<Arc<Model>> {
 pub(crate) async fn of_sites(scan: &AnyScan<Aws>, sites: &[Site]) -> Result<Model> {
     let read = sites.iter().map(|site| async move { reported(scan, &site.profile(), account(scan, site).await) });
     let accounts: Vec<Option<Arc<Account>>> = join_all(read).await.into_iter().collect::<Result<_>>()?;
-    let is_whole = accounts.iter().all(Option::is_some);
-    Ok(Model::new(accounts.into_iter().flatten(), is_whole))
+    Ok(Model::new(accounts.into_iter().flatten()))
 }
 
 /// The value; nothing, with one report per query and profile, if it could not be read.

@@ -35,6 +35,8 @@ pub(crate) struct Compiled {
     pub(crate) set: Arc<PolicySet>,
     /// Whether it is malformed, so decisions that it concerns are unknown.
     pub(crate) is_malformed: bool,
+    /// Whether decisions depend on it because its content is not known.
+    pub(crate) is_unread: bool,
 }
 
 impl Compiled {
@@ -49,19 +51,41 @@ impl Compiled {
             }
         };
         let statements = statements(text);
-        Arc::new(Compiled { name, statements, set: Arc::new(set), is_malformed })
+        Arc::new(Compiled { name, statements, set: Arc::new(set), is_malformed, is_unread: false })
+    }
+
+    /// Compiles a policy that is not the identity's own. `text` is `None` if it could not be read. Decisions depend on it
+    /// then, and on one that is malformed, which is reported.
+    pub(crate) fn or_unread(
+        name: &str,
+        text: Option<&str>,
+        layer: Layer,
+        reports: &mut Vec<(String, Error)>,
+    ) -> Arc<Compiled> {
+        let compiled = text.map(|text| Compiled::new(name.to_owned(), text, layer, reports));
+        match compiled {
+            Some(compiled) if !compiled.is_malformed => compiled,
+            other => Compiled::unread(name, other.map(|of| of.statements.clone()).unwrap_or_default()),
+        }
+    }
+
+    /// A policy whose content is not known: decisions depend on it.
+    pub(crate) fn unread(name: &str, statements: Vec<Statement>) -> Arc<Compiled> {
+        let set = Arc::new(PolicySet::unread(name));
+        Arc::new(Compiled { name: name.to_owned(), statements, set, is_malformed: false, is_unread: true })
     }
 
     /// A policy that no decision needs: only its statements.
     pub(crate) fn unused(name: String, text: &str) -> Arc<Compiled> {
-        Arc::new(Compiled { name, statements: statements(text), set: Arc::default(), is_malformed: false })
+        let statements = statements(text);
+        Arc::new(Compiled { name, statements, set: Arc::default(), is_malformed: false, is_unread: false })
     }
 
     /// A policy that is named and whose document the account did not list.
     pub(crate) fn missing(name: String, reports: &mut Vec<(String, Error)>) -> Arc<Compiled> {
         let why = "the account's listing does not contain this policy, so decisions that it concerns are unknown";
         reports.push((name.clone(), Error::Malformed(why.to_owned())));
-        Arc::new(Compiled { name, statements: Vec::new(), set: Arc::default(), is_malformed: true })
+        Arc::new(Compiled { name, statements: Vec::new(), set: Arc::default(), is_malformed: true, is_unread: false })
     }
 
     /// About how much memory it takes.

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 
 use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
 use aws_smithy_types::body::SdkBody;
+use aws_types::region::Region;
 use indago_table::{AnyScan, Environment, ScanContext, TableSpec};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Value, json};
@@ -14,6 +15,7 @@ use super::escalation::{Found, Need, On, RULES, Rule, Targets, search};
 use super::model::{Account, Model};
 use super::read;
 use crate::account::Aws;
+use crate::aws_iam_who_can::Questions;
 use crate::testing::{config, response};
 
 pub(super) const ACCOUNT: &str = "111122223333";
@@ -141,44 +143,116 @@ fn details(spec: &Value, account: &str) -> String {
     text + "</Policies></GetAccountAuthorizationDetailsResult></GetAccountAuthorizationDetailsResponse>"
 }
 
-/// Answers the calls about an account. `scps` is a list of documents per level: root and account.
+/// A page of a listing: the first is empty, each other one has one item.
+fn page(name: &str, items: &[Value], input: &Value) -> Value {
+    let number = input["NextToken"].as_str().map(|token| token.parse::<usize>().expect("a number"));
+    let next = number.map_or(0, |number| number + 1);
+    let mut page = json!({name: number.and_then(|number| items.get(number)).into_iter().collect::<Vec<_>>()});
+    if next < items.len() {
+        page["NextToken"] = json!(next.to_string());
+    }
+    page
+}
+
+/// Answers the calls about an account. `scps` and `rcps` are lists of documents per level: root and account. `refused` are operations
+/// that are denied, alone or with what they are about; `failing` are those that fail otherwise.
 fn serve(spec: &Value, account: &str, request: &HttpRequest) -> http::Response<SdkBody> {
     let body = String::from_utf8_lossy(request.body().bytes().unwrap_or_default()).into_owned();
+    let is_in = |list: &str, operation: &str, about: &str| {
+        let list = spec[list].as_array().map_or(std::slice::from_ref(&spec[list]), Vec::as_slice);
+        list.iter().any(|entry| *entry == operation || *entry == format!("{operation} {about}"))
+    };
     if let Some(target) = request.headers().get("x-amz-target") {
         let input: Value = serde_json::from_str(&body).expect("JSON");
         let operation = target.rsplit('.').next().expect("an operation");
-        if spec["refused"] == operation {
+        let about = ["TargetId", "PolicyId", "QueueUrl"].iter().find_map(|name| input[name].as_str()).unwrap_or("");
+        if is_in("refused", operation, about) {
             return response(400, r#"{"__type":"AccessDeniedException","Message":"no"}"#);
         }
-        let levels = &spec["scps"];
+        if is_in("failing", operation, about) {
+            return response(400, r#"{"__type":"ValidationException","message":"bad"}"#);
+        }
+        let kinds = [("SERVICE_CONTROL_POLICY", "scps", "p"), ("RESOURCE_CONTROL_POLICY", "rcps", "r")];
         let level = |target: &str| usize::from(target != "r-1");
         let answer = match operation {
-            "DescribeOrganization" if levels.is_null() => {
+            "DescribeOrganization" if kinds.iter().all(|(_, list, _)| spec[*list].is_null()) => {
                 return response(400, r#"{"__type":"AWSOrganizationsNotInUseException","message":"none"}"#);
             }
             "DescribeOrganization" => json!({"Organization": {"Id": "o-1", "MasterAccountId": "999999999999"}}),
-            "ListParents" => json!({"Parents": [{"Id": "r-1", "Type": "ROOT"}]}),
+            "ListParents" => page("Parents", &[json!({"Id": "r-1", "Type": "ROOT"})], &input),
             "ListRoots" => {
-                json!({"Roots": [{"Id": "r-1", "PolicyTypes": [{"Type": "SERVICE_CONTROL_POLICY", "Status": "ENABLED"}]}]})
+                let enabled = kinds.iter().filter(|(_, list, _)| !spec[*list].is_null());
+                let enabled = enabled.map(|(kind, ..)| json!({"Type": kind, "Status": "ENABLED"}));
+                page("Roots", &[json!({"Id": "r-1", "PolicyTypes": enabled.collect::<Vec<_>>()})], &input)
             }
             "ListPoliciesForTarget" => {
                 let level = level(input["TargetId"].as_str().expect("a target"));
-                let count = levels[level].as_array().map_or(0, Vec::len);
+                let (_, list, letter) = kinds.iter().find(|(kind, ..)| input["Filter"] == *kind).expect("a kind");
+                let count = spec[*list][level].as_array().map_or(0, Vec::len);
                 let policies = (0..count).map(|number| {
-                    let id = format!("p-{level}-{number}");
+                    let id = format!("{letter}-{level}-{number}");
                     json!({"Id": id, "Name": id, "Arn": format!("arn:aws:organizations::999999999999:policy/o-1/{id}")})
                 });
-                json!({"Policies": policies.collect::<Vec<_>>()})
+                page("Policies", &policies.collect::<Vec<_>>(), &input)
             }
             "DescribePolicy" => {
                 let id = input["PolicyId"].as_str().expect("an ID");
+                let (_, list, _) = kinds.iter().find(|(.., letter)| id.starts_with(letter)).expect("a kind");
                 let numbers: Vec<usize> =
                     id.split('-').skip(1).map(|number| number.parse().expect("a number")).collect();
-                json!({"Policy": {"Content": levels[numbers[0]][numbers[1]].to_string()}})
+                json!({"Policy": {"Content": spec[*list][numbers[0]][numbers[1]].to_string()}})
+            }
+            "GetQueueUrl" => {
+                json!({"QueueUrl": format!("https://sqs/{}", input["QueueName"].as_str().expect("a name"))})
+            }
+            "GetQueueAttributes" => match &spec["policies_of"]["queue"] {
+                Value::Null => json!({}),
+                policy => json!({"Attributes": {"Policy": policy.to_string()}}),
+            },
+            "GetRepositoryPolicy" => {
+                assert_eq!(input["repositoryName"], "team/app");
+                json!({"policyText": spec["policies_of"]["repository"].to_string()})
             }
             other => panic!("{other} is not expected"),
         };
         return response(200, answer.to_string());
+    }
+    let uri = request.uri().to_owned();
+    if let Some((_, path)) = uri.split_once("//s3.").and_then(|(_, rest)| rest.split_once('/')) {
+        let refused = || response(403, "<Error><Code>AccessDenied</Code><Message>no</Message></Error>");
+        let buckets = spec["buckets"].as_object().cloned().unwrap_or_default();
+        let Some((name, parameter)) = path.split_once('?').filter(|(name, _)| !name.is_empty()) else {
+            if is_in("refused", "ListBuckets", "") {
+                return refused();
+            }
+            let buckets = buckets.keys().map(|name| format!("<Bucket><Name>{name}</Name></Bucket>"));
+            let buckets = buckets.collect::<String>();
+            return response(
+                200,
+                format!("<ListAllMyBucketsResult><Buckets>{buckets}</Buckets></ListAllMyBucketsResult>"),
+            );
+        };
+        return match (parameter, &buckets[name]) {
+            ("location", _) => response(200, "<LocationConstraint>eu-west-1</LocationConstraint>"),
+            _ if is_in("refused", "GetBucketPolicy", name) => refused(),
+            (_, Value::Null) => response(404, "<Error><Code>NoSuchBucketPolicy</Code><Message>no</Message></Error>"),
+            (_, policy) => response(200, policy.to_string()),
+        };
+    }
+    if uri.contains("//lambda.") {
+        assert!(uri.ends_with("/2015-03-31/functions/f/policy?Qualifier=live"), "{uri}");
+        return response(200, json!({"Policy": spec["policies_of"]["function"].to_string()}).to_string());
+    }
+    if body.contains("Action=GetTopicAttributes") {
+        let policy = spec["policies_of"]["topic"].to_string().replace('"', "&quot;");
+        return response(
+            200,
+            format!(
+                "<GetTopicAttributesResponse><GetTopicAttributesResult><Attributes><entry><key>Owner</key><value>x</value></entry>\
+                 <entry><key>Policy</key><value>{policy}</value></entry></Attributes></GetTopicAttributesResult>\
+                 </GetTopicAttributesResponse>"
+            ),
+        );
     }
     if body.contains("Action=GetCallerIdentity") {
         return response(
@@ -194,19 +268,52 @@ fn serve(spec: &Value, account: &str, request: &HttpRequest) -> http::Response<S
     response(200, details(spec, account))
 }
 
-/// The accounts of some specifications, and the warnings of reading them.
-pub(super) async fn model(specs: &[(&str, Value)]) -> (Model, Vec<String>) {
+/// A scan of the accounts of some specifications. The profiles are named as the accounts, or as they state.
+fn scan(specs: &[(&str, Value)]) -> AnyScan<Aws> {
     let mut aws = Aws::empty();
     for (account, spec) in specs {
         let (id, spec) = ((*account).to_owned(), spec.clone());
-        aws = aws.with_config(account, config(move |request| serve(&spec, &id, request)));
+        let profile = spec["profile"].as_str().unwrap_or(account).to_owned();
+        let region = Region::new(spec["region"].as_str().unwrap_or("eu-west-1").to_owned());
+        let config = config(move |request| serve(&spec, &id, request)).into_builder().region(region).build();
+        aws = aws.with_config(&profile, config);
     }
     let spec = std::sync::Arc::new(TableSpec::new("aws_test", Aws::NAME, "A test.", Vec::new()));
-    let scan = AnyScan::new(&spec, ScanContext::new([]), &aws);
-    let sites = read::sites(&scan).await.expect("the accounts are known");
-    let model = read::of_sites(&scan, &sites).await.expect("the accounts are read");
-    let warnings = scan.context().query.diagnostics().warnings().iter().map(ToString::to_string).collect();
+    AnyScan::new(&spec, ScanContext::new([]), &aws)
+}
+
+fn warnings(scan: &AnyScan<Aws>) -> Vec<String> {
+    scan.context().query.diagnostics().warnings().iter().map(ToString::to_string).collect()
+}
+
+async fn read_all(scan: &AnyScan<Aws>) -> Model {
+    let sites = read::sites(scan).await.expect("the accounts are known");
+    read::of_sites(scan, &sites).await.expect("the accounts are read")
+}
+
+/// The accounts of some specifications, and the warnings of reading them.
+pub(super) async fn model(specs: &[(&str, Value)]) -> (Model, Vec<String>) {
+    let scan = scan(specs);
+    let model = read_all(&scan).await;
+    let warnings = warnings(&scan);
     (model, warnings)
+}
+
+/// The decisions on requests of users of the first account, with their reasons, and the warnings.
+async fn decisions(specs: &[(&str, Value)], requests: &[(&str, &str, &str)]) -> (Vec<String>, Vec<String>) {
+    let scan = scan(specs);
+    let model = read_all(&scan).await;
+    let account = model.account(specs[0].0).expect("the account is read");
+    let mut decisions = Vec::new();
+    for (user, action, resource) in requests {
+        let resources = [(*resource).to_owned()];
+        let questions = Questions::read(&scan, account, &resources).await.expect("the policies are read");
+        let user = account.identity(&arn("user", user)).expect("a user");
+        let decided = questions.decide(&scan, user, action, resource).expect("a request");
+        decisions.push(decided.map_or("NULL".to_owned(), |of| format!("{}: {}", of.decision.name(), of.reason)));
+    }
+    let warnings = warnings(&scan);
+    (decisions, warnings)
 }
 
 fn graph(model: &Model) -> Graph {
@@ -751,5 +858,242 @@ async fn known_keys_are_not_missing() {
         let bob = model.identity(&arn("user", "bob")).expect("a user");
         let decided = bob.decide(&only(&model).target(None), "s3:GetObject", "arn:aws:s3:::b/k", None, &bob.context);
         assert_eq!(decided.expect("a request").map(|decided| decided.decision.name()), Some(expected), "{condition}");
+    }
+}
+
+const OTHER: &str = "444455556666";
+
+fn allow_principal(name: &str, action: &str) -> Value {
+    json!({"Sid": "P", "Effect": "Allow", "Principal": {"AWS": name}, "Action": action, "Resource": "*"})
+}
+
+fn control(action: &str) -> Value {
+    policy(&[json!({"Sid": "Never", "Effect": "Deny", "Principal": "*", "Action": action, "Resource": "*"})])
+}
+
+#[tokio::test]
+async fn a_control_policy_that_cannot_be_read_costs_no_other_and_is_not_guessed() {
+    let everything = policy(&[allow("*", "*")]);
+    let bob = json!([{"name": "bob", "inline": {"own": policy(&[allow("s3:*", "*"), allow("ec2:*", "*")])}}]);
+    let scps = json!([[everything], [everything, policy(&[deny("s3:*", "*")]), everything]]);
+    let queue = format!("arn:aws:sqs:eu-west-1:{ACCOUNT}:q");
+    let requests =
+        [("bob", "s3:ListAllMyBuckets", "*"), ("bob", "ec2:RunInstances", "*"), ("bob", "sqs:SendMessage", &*queue)];
+    let denied = "explicitly denied: denied by statement `Statement[0]` of \
+                  `arn:aws:organizations::999999999999:policy/o-1/p-1-1`";
+    let nothing = "implicitly denied: no statement of the identity policies allows it";
+    let unread = "organizations::999999999999:policy/o-1/p-1-2`, which could not be read";
+    let of_level = "depends on `the service control policies of r-1`, which could not be read";
+    // All pages are read, so the second and third policy of the account's level count.
+    let spec = json!({"users": bob, "scps": scps});
+    let (found, warned) = decisions(&[(ACCOUNT, spec)], &requests).await;
+    assert_eq!(found[0], denied);
+    assert_eq!((found[1].starts_with("allowed: "), found[2].as_str(), warned.len()), (true, nothing, 0), "{warned:?}");
+    for (list, what, depends, warning) in [
+        ("refused", "DescribePolicy p-1-2", unread, "decisions depend on control policy arn:aws:organizations"),
+        ("failing", "DescribePolicy p-1-2", unread, "decisions depend on control policy arn:aws:organizations"),
+        ("refused", "ListPoliciesForTarget r-1", of_level, "depend on the service control policies of r-1"),
+        ("failing", "ListPoliciesForTarget r-1", of_level, "depend on the service control policies of r-1"),
+    ] {
+        let spec = json!({"users": bob, "scps": scps, list: what});
+        let (found, warned) = decisions(&[(ACCOUNT, spec.clone())], &requests).await;
+        assert_eq!(found[0], denied, "{list} {what}");
+        assert!(found[1].starts_with("depends: ") && found[1].ends_with(depends), "{list} {what}: {found:?}");
+        assert_eq!(found[2], nothing, "{list} {what}");
+        assert!(warned.len() == 1 && warned[0].contains(warning), "{warned:?}");
+        // Permissions have rows.
+        let (model, _) = model(&[(ACCOUNT, spec)]).await;
+        let rows = model.identity(&arn("user", "bob")).expect("a user").effective();
+        let rows: Vec<_> = rows.iter().map(|of| (of.grant.action.as_str(), of.decided.decision.name())).collect();
+        assert_eq!(rows, [("ec2:*", "depends")], "{list} {what}");
+    }
+    // The tree cannot be read, and not because it is denied.
+    let spec = json!({"users": bob, "scps": scps, "failing": "ListRoots"});
+    let (found, warned) = decisions(&[(ACCOUNT, spec)], &requests[1..]).await;
+    assert!(found[0].starts_with("depends: ") && found[0].contains("the service control policies of"), "{found:?}");
+    assert_eq!(found[1], nothing);
+    assert!(warned.len() == 1 && warned[0].contains("policies that are not known"), "{warned:?}");
+    // A malformed one.
+    let broken = json!({"Version": "2012-10-17", "Statement": [{"Effect": "Perhaps", "Action": "*", "Resource": "*"}]});
+    let spec = json!({"users": bob, "scps": [[everything], [everything, broken]]});
+    let (found, warned) = decisions(&[(ACCOUNT, spec)], &requests[1..]).await;
+    assert!(found[0].starts_with("depends: ") && found[0].contains("o-1/p-1-1`"), "{found:?}");
+    assert!(warned.len() == 1 && warned[0].contains("Perhaps"), "{warned:?}");
+    // The profile of the managing account that reads them, after one that is denied.
+    let manager = "999999999999";
+    let specs = [
+        (ACCOUNT, json!({"users": bob, "scps": scps, "refused": "ListParents"})),
+        (manager, json!({"scps": scps, "profile": "first", "refused": "ListParents"})),
+        (manager, json!({"scps": scps, "profile": "second"})),
+    ];
+    let (found, warned) = decisions(&specs, &requests[..1]).await;
+    assert_eq!((found, warned), (vec![denied.to_owned()], vec![]));
+}
+
+#[tokio::test]
+async fn what_resource_control_policies_deny_is_no_permission_and_no_gain() {
+    let secret = policy(&[allow("secretsmanager:GetSecretValue", "*")]);
+    let spec = |rcps: Value| {
+        json!({
+            "users": [{"name": "attacker", "inline": {"own": policy(&[allow("iam:PassRole", "*"), allow("lambda:*", "*")])}}],
+            "roles": [{"name": "victim", "inline": {"v": secret}, "trust": trust("Service", "lambda.amazonaws.com")}],
+            "rcps": rcps,
+        })
+    };
+    let harmless = control("braket:*");
+    for (action, is_denied) in [("s3:*", false), ("secretsmanager:*", true)] {
+        let spec = spec(json!([[harmless], [harmless, control(action)]]));
+        let (model, warned) = model(&[(ACCOUNT, spec.clone())]).await;
+        assert_eq!(warned, Vec::<String>::new());
+        let role = model.identity(&arn("role", "victim")).expect("a role").effective();
+        assert_eq!(role.is_empty(), is_denied, "{action}");
+        assert_eq!(has(&found(&spec).await, "lambda-001", Some("allowed")), !is_denied, "{action}");
+    }
+    // One that cannot be read.
+    let mut spec = spec(json!([[harmless], [harmless]]));
+    spec["refused"] = json!("DescribePolicy r-1-0");
+    let (model, warned) = model(&[(ACCOUNT, spec)]).await;
+    assert_eq!(warned.len(), 1, "{warned:?}");
+    let role = model.identity(&arn("role", "victim")).expect("a role").effective();
+    assert_eq!(role.iter().map(|of| of.decided.decision.name()).collect::<Vec<_>>(), ["depends"]);
+}
+
+#[tokio::test]
+async fn the_owner_of_a_bucket_is_the_account_that_lists_it() {
+    let bob = arn("user", "bob");
+    let users = json!([
+        {"name": "bob", "inline": {"own": policy(&[allow("s3:GetObject", "*")])}},
+        {"name": "eve", "inline": {"own": policy(&[deny("s3:*", "*")])}},
+        {"name": "sam"},
+    ]);
+    let own = json!({"users": users, "buckets": {
+        "own": null,
+        "shared": policy(&[allow_principal(&arn("user", "sam"), "s3:GetObject")]),
+        "closed": policy(&[json!({"Sid": "No", "Effect": "Deny", "Principal": "*", "Action": "s3:*", "Resource": "*"})]),
+        "secret": null,
+    }, "refused": "GetBucketPolicy secret"});
+    let other = json!({"buckets": {"far": policy(&[allow_principal(&bob, "s3:GetObject")]), "shut": null}});
+    let nothing = "implicitly denied: no statement of the identity policies allows it";
+    let across = format!("{nothing} (principal and resource are of different accounts)");
+    let of_policy =
+        |name: &str| format!("depends: depends on `arn:aws:s3:::{name} (resource policy)`, which could not be read");
+    let by_own = format!("allowed: allowed by statement `s3GetObject` of `{bob} (inline policy own)`");
+    let requests = [
+        ("bob", "s3:GetObject", "arn:aws:s3:::own/k"),
+        ("sam", "s3:GetObject", "arn:aws:s3:::own/k"),
+        ("sam", "s3:GetObject", "arn:aws:s3:::shared/k"),
+        ("bob", "s3:GetObject", "arn:aws:s3:::closed/k"),
+        ("bob", "s3:GetObject", "arn:aws:s3:::secret/k"),
+        // Of another configured account.
+        ("bob", "s3:GetObject", "arn:aws:s3:::far/k"),
+        ("bob", "s3:GetObject", "arn:aws:s3:::shut/k"),
+        // Of none.
+        ("bob", "s3:GetObject", "arn:aws:s3:::stray/k"),
+        ("sam", "s3:GetObject", "arn:aws:s3:::stray/k"),
+        ("eve", "s3:GetObject", "arn:aws:s3:::stray/k"),
+    ];
+    let (found, warned) = decisions(&[(ACCOUNT, own.clone()), (OTHER, other)], &requests).await;
+    let expected = [
+        by_own.clone(),
+        nothing.to_owned(),
+        "allowed: allowed by statement `P` of `arn:aws:s3:::shared (resource policy)`".to_owned(),
+        "explicitly denied: denied by statement `No` of `arn:aws:s3:::closed (resource policy)`".to_owned(),
+        of_policy("secret"),
+        by_own,
+        "implicitly denied: no statement of the resource policy allows it (principal and resource are of different accounts)".to_owned(),
+        of_policy("stray"),
+        across,
+        format!("explicitly denied: denied by statement `Statement[0]` of `{} (inline policy own)`", arn("user", "eve")),
+    ];
+    assert_eq!(found, expected);
+    assert!(warned.iter().any(|text| text.contains("bucket stray is in no account")), "{warned:?}");
+    assert!(warned.iter().any(|text| text.contains("s3:GetBucketPolicy as 111122223333/eu-west-1")), "{warned:?}");
+    // Without the listing, it can be a bucket of the account.
+    let mut hidden = own;
+    hidden["refused"] = json!("ListBuckets");
+    let requests = [("bob", "s3:GetObject", "arn:aws:s3:::own/k"), ("sam", "s3:GetObject", "arn:aws:s3:::own/k")];
+    let (found, warned) = decisions(&[(ACCOUNT, hidden)], &requests).await;
+    assert_eq!(found, [of_policy("own"), of_policy("own")]);
+    assert!(warned.iter().any(|text| text.contains("which account owns bucket own")), "{warned:?}");
+    assert!(warned.iter().any(|text| text.contains("s3:ListAllMyBuckets")), "{warned:?}");
+}
+
+#[tokio::test]
+async fn policies_of_topics_functions_and_repositories_count() {
+    let bob = arn("user", "bob");
+    let by_policy = |action: &str| policy(&[allow_principal(&bob, action)]);
+    let spec = json!({"users": [{"name": "bob"}], "policies_of": {
+        "topic": by_policy("sns:Publish"),
+        "function": by_policy("lambda:InvokeFunction"),
+        "repository": by_policy("ecr:BatchGetImage"),
+    }});
+    let arns = [
+        ("sns:Publish", format!("arn:aws:sns:eu-west-1:{ACCOUNT}:t")),
+        ("lambda:InvokeFunction", format!("arn:aws:lambda:eu-west-1:{ACCOUNT}:function:f:live")),
+        ("ecr:BatchGetImage", format!("arn:aws:ecr:eu-west-1:{ACCOUNT}:repository/team/app")),
+        ("ecr:PutImage", format!("arn:aws:ecr:eu-west-1:{ACCOUNT}:repository/team/app")),
+        ("sqs:SendMessage", format!("arn:aws:sqs:*:{ACCOUNT}:*")),
+        ("events:PutEvents", format!("arn:aws:events:eu-west-1:{ACCOUNT}:event-bus/b")),
+    ];
+    let requests: Vec<_> = arns.iter().map(|(action, arn)| ("bob", *action, arn.as_str())).collect();
+    let (found, warned) = decisions(&[(ACCOUNT, spec)], &requests).await;
+    for ((_, arn), decision) in arns.iter().zip(&found).take(3) {
+        assert_eq!(*decision, format!("allowed: allowed by statement `P` of `{arn} (resource policy)`"));
+    }
+    assert!(found[3..].iter().all(|decision| decision.starts_with("implicitly denied: ")), "{found:?}");
+    assert_eq!(warned.len(), 2, "{warned:?}");
+    assert!(warned.iter().any(|text| text.contains("policies of events resources are not read")), "{warned:?}");
+    assert!(warned.iter().any(|text| text.contains("is a pattern")), "{warned:?}");
+}
+
+#[tokio::test]
+async fn a_policy_that_one_profile_may_not_read_is_read_by_the_next() {
+    let queue = format!("arn:aws:sqs:eu-west-1:{ACCOUNT}:q");
+    let users = json!([{"name": "bob"}]);
+    let policies = json!({"queue": policy(&[allow_principal(&arn("user", "bob"), "sqs:SendMessage")])});
+    let profile = |name: &str, refused: &str| {
+        (ACCOUNT, json!({"users": users, "policies_of": policies, "profile": name, "refused": refused}))
+    };
+    let requests = [("bob", "sqs:SendMessage", &*queue)];
+    let (found, warned) = decisions(&[profile("a", "GetQueueUrl"), profile("b", "")], &requests).await;
+    assert!(found[0].starts_with("allowed: "), "{found:?}");
+    assert_eq!(warned, Vec::<String>::new());
+    let (found, warned) = decisions(&[profile("a", "GetQueueUrl"), profile("b", "GetQueueUrl")], &requests).await;
+    assert!(found[0].starts_with("depends: "), "{found:?}");
+    assert!(warned.iter().any(|text| text.contains("sqs:GetQueueUrl")), "{warned:?}");
+}
+
+#[tokio::test]
+async fn names_have_the_partition_of_the_account() {
+    let spec = json!({
+        "roles": [{"name": "open", "trust": trust("AWS", "777788889999")}],
+        "region": "cn-north-1",
+    });
+    let (model, _) = model(&[(ACCOUNT, spec)]).await;
+    assert_eq!(only(&model).partition, "aws-cn");
+    let graph = graph(&model);
+    assert!(graph.find("arn:aws-cn:iam::777788889999:root").is_some(), "{:?}", graph.origins);
+    let administrator = super::model::administrator(&only(&model).partition);
+    assert_eq!(administrator, "arn:aws-cn:iam::aws:policy/AdministratorAccess");
+}
+
+#[tokio::test]
+async fn patterns_of_policy_and_boundary_may_cross() {
+    let own = [allow("iam:Put*", "arn:aws:iam::*:user/att*"), allow("s3:Get*", "*")];
+    for (action, resource, is_found) in [
+        ("iam:*UserPolicy", arn("user", "*er"), true),
+        ("iam:*RolePolicy", arn("user", "*er"), false),
+        ("iam:*UserPolicy", arn("user", "*or"), false),
+    ] {
+        let limit = policy(&[allow(action, &resource), allow("s3:*", "*"), allow("ec2:*", "*")]);
+        let spec = json!({
+            "users": [{"name": "attacker", "inline": {"own": policy(&own)}, "boundary": arn("policy", "limit")}],
+            "policies": [{"name": "limit", "document": limit}],
+        });
+        assert_eq!(has(&found(&spec).await, "iam-007", Some("allowed")), is_found, "{action} {resource}");
+        let (model, _) = model(&[(ACCOUNT, spec)]).await;
+        let rows = model.identity(&arn("user", "attacker")).expect("a user").effective();
+        let has_row = rows.iter().any(|of| of.grant.action == "iam:put*userpolicy");
+        assert_eq!(has_row, action == "iam:*UserPolicy", "{action} {resource}: {rows:?}");
     }
 }
