@@ -69,8 +69,10 @@ fn v2(metrics: &Metrics<'_>) -> Option<f64> {
         * weight("AC", &[("H", 0.35), ("M", 0.61), ("L", 0.71)])?
         * weight("Au", &[("M", 0.45), ("S", 0.56), ("N", 0.704)])?;
     let impact = 10.41 * (1.0 - (1.0 - impact_of("C")?) * (1.0 - impact_of("I")?) * (1.0 - impact_of("A")?));
-    let factor = if impact == 0.0 { 0.0 } else { 1.176 };
-    let score = (0.6 * impact + 0.4 * exploitability - 1.5) * factor;
+    if impact == 0.0 {
+        return Some(0.0);
+    }
+    let score = (0.6 * impact + 0.4 * exploitability - 1.5) * 1.176;
     Some((score * 10.0).round() / 10.0)
 }
 

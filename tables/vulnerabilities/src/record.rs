@@ -282,7 +282,7 @@ mod tests {
 
     #[test]
     fn malformed_records_are_errors_with_their_file() {
-        let nested = format!(r#"{{"id": "A", "x": {}{}}}"#, "[".repeat(5000), "]".repeat(5000));
+        let nested = format!(r#"{{"id": "A", "database_specific": {}{}}}"#, "[".repeat(5000), "]".repeat(5000));
         for text in ["", "[]", "{}", "{\"id\": 1}", r#"{"id": "A", "affected": 3}"#, "\u{0}", &nested] {
             let error = parse::<Record>("/osv/a.json", text.as_bytes()).expect_err("malformed").to_string();
             assert!(error.starts_with("/osv/a.json: not an OSV record: "), "{error}");
