@@ -427,7 +427,8 @@ async fn a_bill_of_materials_has_packages_of_all_kinds() {
     let sql = "SELECT type, name, version, arch, license, source, purl, path FROM sbom_packages";
     let distribution = "arch=x86_64&distro=alpine-3.20.1";
     let apk = |name: &str, version: &str, license: &str, source: &str| {
-        let purl = format!("pkg:apk/alpine/{name}@{version}?{distribution}");
+        let upstream = if source == "NULL" { String::new() } else { format!("&upstream={source}") };
+        let purl = format!("pkg:apk/alpine/{name}@{version}?{distribution}{upstream}");
         format!("apk|{name}|{version}|x86_64|{license}|{source}|{purl}|/lib/apk/db/installed")
     };
     let maven = "maven|org.apache.logging.log4j:log4j-core|2.14.1||NULL|NULL|\

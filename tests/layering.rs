@@ -11,7 +11,7 @@ fn layer(name: &str) -> u32 {
     match name {
         "indago-table-derive" => 0,
         "indago-table" => 1,
-        "indago-iam" | "indago-net" => 2,
+        "indago-iam" | "indago-net" | "indago-versions" => 2,
         "indago-dialect" => 3,
         name if name.starts_with("indago-tables-") && name != "indago-tables-registry" => 3,
         "indago-engine" => 4,

@@ -65,3 +65,4 @@ mod strace;
 mod support;
 mod time;
 mod timeline;
+mod vulnerabilities;

@@ -49,6 +49,9 @@ folders! {
         let tables = all(&Environments { git: Some(git), ..Environments::default() });
         run(on_runtime(Engine::builder().tables(tables).build()).expect("an engine"));
     };
+    vulnerability_tables: "tables/vulnerabilities/src" on |run: &dyn Fn(Engine)| {
+        run(on_runtime(crate::vulnerabilities::engine(fixture_host("plain"), &root().join("tests/fixtures/osv"))));
+    };
     joins: "tests/slt/joins" on |run: &dyn Fn(Engine)| run(on_runtime(host_engine(&fixture_host("plain")).build()).expect("an engine"));
 }
 

@@ -30,6 +30,8 @@ pub struct Config {
     pub aws: Aws,
     /// `[git]`
     pub git: Git,
+    /// `[vulnerabilities]`
+    pub vulnerabilities: Vulnerabilities,
     /// `[store]`
     pub store: Store,
     /// `[stores]`: directory of captured rows by schema name.
@@ -182,6 +184,23 @@ section! {
         roots: Option<Vec<PathBuf>> = None,
         /// Levels of directories to search below each root.
         depth: usize = 4,
+    }
+}
+
+section! {
+    /// Records of known vulnerabilities. Indago downloads none: another program keeps these files up to date.
+    Vulnerabilities {
+        /// Whether their tables exist.
+        enabled: bool = true,
+        /// Directories and zip archives of OSV records, such as the `all.zip` of <https://osv.dev>. JSON files in all
+        /// subdirectories are read, links are not followed, and changed files are read again. Not set: no package has a
+        /// known vulnerability, with a warning.
+        osv: Vec<PathBuf> = Vec::new(),
+        /// File of EPSS scores: the CSV of FIRST, packed (`.gz`) or not. Not set: the columns are NULL.
+        epss: Option<PathBuf> = None,
+        /// File of known-exploited vulnerabilities: the catalog of CISA, in JSON (`.json`) or CSV. Not set: the columns are
+        /// NULL.
+        known_exploited: Option<PathBuf> = None,
     }
 }
 
@@ -380,6 +399,7 @@ pub(crate) fn sections() -> Vec<SectionDoc> {
         SectionDoc { path: &["kubernetes"], keys: Kubernetes::keys("kubernetes") },
         SectionDoc { path: &["aws"], keys: Aws::keys("aws") },
         SectionDoc { path: &["git"], keys: Git::keys("git") },
+        SectionDoc { path: &["vulnerabilities"], keys: Vulnerabilities::keys("vulnerabilities") },
         SectionDoc { path: &["store"], keys: Store::keys("store") },
         SectionDoc {
             path: &["stores"],
@@ -422,6 +442,7 @@ impl Config {
             .chain(of(&self.kubernetes, "kubernetes"))
             .chain(of(&self.aws, "aws"))
             .chain(of(&self.git, "git"))
+            .chain(of(&self.vulnerabilities, "vulnerabilities"))
             .chain(of(&self.store, "store"))
             .chain(of(&self.daemon, "daemon"))
             .chain(of(&self.record, "record"))
@@ -437,6 +458,7 @@ impl Config {
         self.kubernetes.rebase(folder);
         self.aws.rebase(folder);
         self.git.rebase(folder);
+        self.vulnerabilities.rebase(folder);
         self.store.rebase(folder);
         self.daemon.rebase(folder);
         self.record.rebase(folder);

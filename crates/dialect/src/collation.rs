@@ -2,7 +2,7 @@
 
 use std::cmp::Ordering;
 
-use crate::versions;
+use indago_versions as versions;
 
 /// How text compares.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]

@@ -29,7 +29,6 @@ mod system_time;
 #[cfg(test)]
 mod tests;
 mod value;
-mod versions;
 mod walk;
 
 use std::sync::Arc;

@@ -274,6 +274,17 @@ fn environments(config: &Config) -> Result<Environments, OpenError> {
             }
         };
     }
+    #[cfg(feature = "vulnerabilities")]
+    {
+        let config = &config.vulnerabilities;
+        let settings = registry::VulnerabilitySettings {
+            osv: config.osv.clone(),
+            epss: config.epss.clone(),
+            known_exploited: config.known_exploited.clone(),
+        };
+        // The records are files of this program, like the configuration, and not of a host that it reads.
+        environments.vulnerabilities = config.enabled.then(|| registry::Vulnerabilities::new(&Sys::live(), settings));
+    }
     Ok(environments)
 }
 

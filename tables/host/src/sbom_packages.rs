@@ -70,7 +70,8 @@ pub struct SbomPackage {
     license: Option<String>,
     /// Source package of a package of the distribution, if it has another name.
     source: Option<String>,
-    /// Package URL: `pkg:deb/debian/nginx@1.22.1-9?arch=amd64&distro=debian-12`.
+    /// Package URL: `pkg:deb/debian/nginx@1.22.1-9?arch=amd64&distro=debian-12`. The qualifier `upstream` has the source
+    /// package if it has another name, and its version if that differs.
     purl: String,
     /// File that states the package: a database, metadata, or the program or jar that contains it. A jar within another
     /// follows it after `!/`.
@@ -152,9 +153,10 @@ fn of_dpkg(
             let row = packages.next(&report, |paragraph, status| {
                 let text = |name: &str| paragraph.text(&sys, name);
                 let (name, version, arch) = (text("Package"), text("Version"), text("Architecture"));
-                let purl = release.purl("deb", &name, &version, &[("arch", &arch)]);
-                let source = text("Source");
-                let source = source.split(' ').next().filter(|source| !source.is_empty()).map(str::to_owned);
+                let stated = text("Source");
+                let source = stated.split(' ').next().filter(|source| !source.is_empty()).map(str::to_owned);
+                let upstream = upstream_of_deb(&stated);
+                let purl = release.purl("deb", &name, &version, &[("arch", &arch), ("upstream", &upstream)]);
                 let path = format!("{}/status", dpkg::ADMINDIR);
                 let is_there = status.ends_with(" installed");
                 is_there.then(|| SbomPackage {
@@ -176,16 +178,25 @@ fn of_dpkg(
     })
 }
 
+/// The source package as package URLs name it: `Source: name (version)` is `name@version`.
+fn upstream_of_deb(stated: &str) -> String {
+    match stated.split_once(" (") {
+        Some((name, version)) => format!("{name}@{}", version.trim_end_matches(')')),
+        None => stated.to_owned(),
+    }
+}
+
 fn of_rpm(sys: &Sys, header: &rpm::Header, release: &Release) -> SbomPackage {
     let text = |tag| sys.text(header.text(tag).unwrap_or_default());
     let (name, arch) = (text(tag::NAME), text(tag::ARCH));
     let version = format!("{}-{}", text(tag::VERSION), text(tag::RELEASE));
     let epoch = header.number(tag::EPOCH).map(|epoch| epoch.to_string());
-    let purl =
-        release.purl("rpm", &name, &version, &[("arch", &arch), ("epoch", epoch.as_deref().unwrap_or_default())]);
     // `name-version-release.src.rpm`
     let source = text(tag::SOURCE);
     let source = source.rsplitn(3, '-').nth(2).filter(|source| *source != name).map(str::to_owned);
+    let (stated, upstream) = (epoch.as_deref().unwrap_or_default(), source.as_deref().unwrap_or_default());
+    let qualifiers = [("arch", arch.as_str()), ("epoch", stated), ("upstream", upstream)];
+    let purl = release.purl("rpm", &name, &version, &qualifiers);
     SbomPackage {
         r#type: "rpm".to_owned(),
         version: epoch.map_or(version.clone(), |epoch| format!("{epoch}:{version}")),
@@ -217,9 +228,10 @@ fn of_apk(
         // Names are letters, and case matters. apk writes these before the files, which repeat other letters.
         let text = |name: &[u8]| sys.text(paragraph.exactly(name).unwrap_or_default());
         let (name, version, arch) = (text(b"P"), text(b"V"), text(b"A"));
-        let purl = release.purl("apk", &name, &version, &[("arch", &arch)]);
         let other = |text: String| Some(text).filter(|text| !text.is_empty() && *text != name);
         let (license, source) = (other(text(b"L")), other(text(b"o")));
+        let upstream = source.as_deref().unwrap_or_default();
+        let purl = release.purl("apk", &name, &version, &[("arch", &arch), ("upstream", upstream)]);
         Some(SbomPackage {
             r#type: "apk".to_owned(),
             version,
@@ -382,8 +394,10 @@ impl Release {
     }
 }
 
-/// A package URL. Qualifiers must be in the order of their names; empty ones are left out.
+/// A package URL. Qualifiers are sorted by their names; empty ones are left out.
 fn purl(kind: &str, namespace: &str, name: &str, version: &str, qualifiers: &[(&str, &str)]) -> String {
+    let mut qualifiers = qualifiers.to_vec();
+    qualifiers.sort_unstable();
     let mut url = format!("pkg:{kind}/");
     for part in namespace.split('/').filter(|part| !part.is_empty()) {
         url.push_str(&encoded(part));
@@ -394,7 +408,7 @@ fn purl(kind: &str, namespace: &str, name: &str, version: &str, qualifiers: &[(&
         url.push('@');
         url.push_str(&encoded(version));
     }
-    let qualifiers = qualifiers.iter().filter(|(_, value)| !value.is_empty());
+    let qualifiers = qualifiers.into_iter().filter(|(_, value)| !value.is_empty());
     for (position, (key, value)) in qualifiers.enumerate() {
         let separator = if position == 0 { '?' } else { '&' };
         url.push_str(&format!("{separator}{key}={}", encoded(value)));

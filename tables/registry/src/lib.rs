@@ -20,6 +20,8 @@ pub use indago_tables_kubernetes::{
     Change as KubernetesChange, Changes as KubernetesChanges, Kubernetes, Op as KubernetesOp, Reads as KubernetesReads,
     Settings as KubernetesSettings,
 };
+#[cfg(feature = "vulnerabilities")]
+pub use indago_tables_vulnerabilities::{Settings as VulnerabilitySettings, Vulnerabilities};
 
 /// What the tables read from. An environment that is `None` (or no host) has no tables.
 #[derive(Debug, Clone, Default)]
@@ -39,6 +41,9 @@ pub struct Environments {
     /// The git repositories.
     #[cfg(feature = "git")]
     pub git: Option<Git>,
+    /// The records of known vulnerabilities.
+    #[cfg(feature = "vulnerabilities")]
+    pub vulnerabilities: Option<Vulnerabilities>,
 }
 
 impl Environments {
@@ -56,6 +61,8 @@ impl Environments {
             aws: Some(Aws::new(&AwsSettings::default())),
             #[cfg(feature = "git")]
             git: Some(Git::discover(sys)),
+            #[cfg(feature = "vulnerabilities")]
+            vulnerabilities: Some(Vulnerabilities::new(sys, VulnerabilitySettings::default())),
         }
     }
 }
@@ -73,6 +80,8 @@ pub fn all(environments: &Environments) -> Vec<TableRef> {
     tables.extend(environments.aws.iter().flat_map(indago_tables_aws::tables));
     #[cfg(feature = "git")]
     tables.extend(environments.git.iter().flat_map(indago_tables_git::tables));
+    #[cfg(feature = "vulnerabilities")]
+    tables.extend(environments.vulnerabilities.iter().flat_map(indago_tables_vulnerabilities::tables));
     tables
 }
 

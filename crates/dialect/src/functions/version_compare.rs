@@ -27,7 +27,7 @@ scalar! {
             Some("RHEL") => Collation::VersionRhel,
             Some("PEP440") => Collation::VersionPep440,
             Some("SEMVER") => Collation::VersionSemver,
-            Some("MAVEN") => return Ok(Value::Int(crate::versions::maven(left, right) as i64)),
+            Some("MAVEN") => return Ok(Value::Int(indago_versions::maven(left, right) as i64)),
             Some(other) => return Err(format!("unknown version flavour {other}").into()),
         };
         Ok(Value::Int(collation.compare(left, right) as i64))

@@ -1,10 +1,20 @@
-//! Versions by the rules of packaging systems, as texts whose byte order is the order of the versions; for Maven, as an
-//! order.
+//! Orders of versions by the rules of packaging systems. Most are texts whose byte order is the order of the versions.
+
 //!
 //! All keys use the same marks, in ascending order: [`BEFORE`] the end, the end itself ([`END`]), and what comes after
 //! it. A number is its count of digits, then the digits.
 
+#![warn(missing_docs)]
+
 use std::cmp::Ordering;
+
+mod apk;
+mod gem;
+mod nuget;
+mod packagist;
+mod rule;
+
+pub use rule::{Rule, Version};
 
 /// Sorts below the end of a version.
 const BEFORE: char = '\u{1}';
@@ -36,7 +46,7 @@ fn epoch(text: &str) -> (&str, &str) {
 }
 
 /// dpkg's order: epoch, version, and the revision after the last hyphen; a missing revision is 0.
-pub(crate) fn dpkg(text: &str) -> String {
+pub fn dpkg(text: &str) -> String {
     let (epoch, rest) = epoch(text);
     let (version, revision) = rest.rsplit_once('-').unwrap_or((rest, ""));
     let mut key = String::with_capacity(text.len() * 2 + 8);
@@ -65,7 +75,7 @@ pub(crate) fn dpkg(text: &str) -> String {
 }
 
 /// RPM's order: epoch, version, and the release after the last hyphen; without a release is lower than with one.
-pub(crate) fn rpm(text: &str) -> String {
+pub fn rpm(text: &str) -> String {
     let (epoch, rest) = epoch(text);
     let (version, release) = rest.rsplit_once('-').map_or((rest, None), |(version, release)| (version, Some(release)));
     let mut key = String::with_capacity(text.len() * 2 + 8);
@@ -103,11 +113,11 @@ fn rpm_part(key: &mut String, mut part: &str) {
 
 /// The order of Semantic Versioning 2.0; a leading `v` and the build's metadata do not count. Texts that are not such
 /// versions sort below all that are.
-pub(crate) fn semver(text: &str) -> String {
+pub fn semver(text: &str) -> String {
     semver_key(text).unwrap_or_else(|| format!("{END}{text}"))
 }
 
-fn semver_key(text: &str) -> Option<String> {
+pub(crate) fn semver_key(text: &str) -> Option<String> {
     let text = text.trim().trim_start_matches(['v', '=']).split('+').next()?;
     let (core, before) = text.split_once('-').map_or((text, None), |(core, before)| (core, Some(before)));
     let mut key = String::from(AFTER);
@@ -137,7 +147,7 @@ fn semver_key(text: &str) -> Option<String> {
 }
 
 /// Python's order, PEP 440. Texts that are not such versions sort below all that are.
-pub(crate) fn pep440(text: &str) -> String {
+pub fn pep440(text: &str) -> String {
     pep440_key(&text.trim().to_ascii_lowercase()).unwrap_or_else(|| format!("{END}{text}"))
 }
 
@@ -243,7 +253,7 @@ fn pep440_suffix<'a>(text: &'a str, words: &[&'static str]) -> (Option<(&'static
 }
 
 /// Maven's order. It has no key: what is missing at the end of a version is compared with what is there.
-pub(crate) fn maven(left: &str, right: &str) -> Ordering {
+pub fn maven(left: &str, right: &str) -> Ordering {
     maven_list(&maven_items(left), &maven_items(right))
 }
 
