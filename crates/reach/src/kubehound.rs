@@ -1,4 +1,4 @@
-//! KubeHound's rules, as its version 1.6 has them without the optimizations for large clusters.
+//! KubeHound's rules, as they are without the optimizations for large clusters.
 //!
 //! Known mistakes are part of the rules, because a user compares with KubeHound's edges:
 //!

@@ -142,7 +142,7 @@ struct GraphNode {
 
 /// Edges of the attack graph: how an attacker gets from one node to another.
 ///
-/// The model `correct` has the rules of Kubernetes. The model `kubehound` has those of KubeHound 1.6, including known
+/// The model `correct` has the rules of Kubernetes. The model `kubehound` has those of KubeHound, including known
 /// mistakes, for comparison. A condition on `model`, `cluster` or `kind` saves the work for the others: lists that no
 /// wanted kind of edge needs are not read.
 ///

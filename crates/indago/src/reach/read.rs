@@ -164,10 +164,7 @@ pub(super) async fn read(engine: &Engine, wanted: &Wanted) -> Result<World> {
     let mut world = World { clusters: world.finish(), warnings: Vec::new(), bytes: found };
     for list in lists {
         for cluster in &mut world.clusters {
-            let concerns = |warning: &&Warning| {
-                let origin = &warning.origin;
-                !warning.is_note() && (origin.is_empty() || origin.contains(&*cluster.name))
-            };
+            let concerns = |warning: &&Warning| !warning.is_note() && is_about(&warning.origin, &cluster.name);
             let why = list.warnings.iter().find(concerns).map(|warning| warning.message.clone());
             if let Some(why) = list.failure.clone().or(why) {
                 cluster.unread.insert(list.input, why);
@@ -185,6 +182,12 @@ pub(super) async fn read(engine: &Engine, wanted: &Wanted) -> Result<World> {
         }));
     }
     Ok(world)
+}
+
+/// Whether a warning with this origin is about a cluster.
+fn is_about(origin: &str, cluster: &str) -> bool {
+    let rest = origin.strip_prefix("cluster=").unwrap_or(origin).strip_prefix(cluster);
+    origin.is_empty() || rest.is_some_and(|rest| rest.is_empty() || rest.starts_with([' ', ',', ':']))
 }
 
 /// Reads one list. A list without which the graph is only less exact does not fail.
@@ -236,7 +239,10 @@ async fn run(engine: &Engine, statement: &str, wanted: &Wanted, list: &mut List)
     let options = QueryOptions { as_of: wanted.as_of, ..QueryOptions::default() };
     let query = engine.query_with(statement, options).await.map_err(failed)?;
     list.batches = query.collect().await.map_err(failed)?;
-    list.warnings.extend(query.warnings());
+    // Manifests have no version, so no cluster is missing.
+    let is_missing = |warning: &Warning| list.input != Input::Version || !warning.origin.is_empty();
+    let warnings: Vec<Warning> = query.warnings().into_iter().filter(is_missing).collect();
+    list.warnings.extend(warnings);
     Ok(())
 }
 
@@ -613,4 +619,49 @@ fn has_token(sources: &Document) -> bool {
         let token = &source["serviceAccountToken"];
         token.is_object() && is_for_api(&token["audience"])
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_warning_is_about_the_cluster_of_its_origin() {
+        for (origin, expected) in [
+            ("", true),
+            ("cluster=prod", true),
+            ("cluster=prod GET /api/v1/pods", true),
+            ("cluster=prod, namespace=a", true),
+            ("cluster=prod-2 GET /api/v1/pods", false),
+            ("/etc/kubeconfig", false),
+            ("prod: GET", true),
+        ] {
+            assert_eq!(is_about(origin, "prod"), expected, "{origin}");
+        }
+    }
+
+    #[test]
+    fn tokens_for_other_audiences_are_not_tokens_of_the_api() {
+        let sources = |audience: &str| -> Document {
+            serde_json::from_str(&format!(
+                r#"[{{"configMap":{{}}}},{{"serviceAccountToken":{{"path":"t"{audience}}}}}]"#
+            ))
+            .expect("JSON")
+        };
+        assert!(has_token(&sources("")));
+        assert!(has_token(&sources(r#","audience":"https://kubernetes.default.svc""#)));
+        assert!(!has_token(&sources(r#","audience":"sts.amazonaws.com""#)));
+        assert!(!has_token(&Document::Null));
+    }
+
+    #[test]
+    fn each_kind_of_edge_has_its_lists() {
+        for kind in EdgeKind::ALL {
+            let inputs = inputs(*kind);
+            assert!(inputs.is_sorted() && !inputs.is_empty(), "{kind}");
+            for input in inputs {
+                assert!(statement(*input, true).contains("kubernetes_"), "{kind}");
+            }
+        }
+    }
 }
