@@ -11,7 +11,7 @@ fn layer(name: &str) -> u32 {
     match name {
         "indago-table-derive" => 0,
         "indago-table" => 1,
-        "indago-iam" | "indago-net" | "indago-versions" => 2,
+        "indago-iam" | "indago-net" | "indago-reach" | "indago-versions" => 2,
         "indago-dialect" => 3,
         name if name.starts_with("indago-tables-") && name != "indago-tables-registry" => 3,
         "indago-engine" => 4,
@@ -73,6 +73,12 @@ fn the_policy_evaluator_stands_alone() {
     let own = &dependencies()["indago-iam"];
     let known = ["base64", "percent-encoding", "serde", "serde_json", "thiserror"];
     assert!(own.iter().all(|name| known.contains(&name.as_str())), "indago-iam reads nothing: {own:?}");
+}
+
+#[test]
+fn the_attack_graph_stands_alone() {
+    let own = &dependencies()["indago-reach"];
+    assert!(own.is_empty(), "indago-reach computes from structs alone: {own:?}");
 }
 
 #[test]

@@ -52,6 +52,7 @@ mod packs;
 mod parameters;
 mod past;
 mod pruning;
+mod reach;
 mod record;
 mod recorded;
 mod registry;

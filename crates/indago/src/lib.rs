@@ -25,6 +25,7 @@
 mod demo;
 mod open;
 mod osquery;
+mod reach;
 mod record;
 mod timeline;
 

@@ -9,6 +9,7 @@ use indago_table::{CatalogRef, FunctionRef, Sys};
 use indago_tables_registry::{self as registry, Environments, links};
 
 use crate::osquery;
+use crate::reach::{Attacks, Estate};
 use crate::timeline::Timelines;
 
 /// Why an engine could not be opened.
@@ -67,11 +68,15 @@ pub fn builder(config: &Config) -> Result<EngineBuilder, OpenError> {
     let store = config.store.dir.clone();
     let builder = match &store {
         Some(dir) => match Recorded::names_in(dir) {
-            names if names.is_empty() => builder.tables(Store::open(dir, &every_table())?.into_tables()),
+            names if names.is_empty() => {
+                let tables = Store::open(dir, &every_table())?.into_tables();
+                with_reach(builder, &tables, &[], limits(config)).tables(tables)
+            }
             names => {
                 let recorded = Recorded::at(dir.to_string_lossy());
-                let builder = builder.tables(recorded.tables(&names, &every_table())).catalog(recorded.others());
-                let builder = with_past(builder, &recorded);
+                let (tables, others) = (recorded.tables(&names, &every_table()), recorded.others());
+                let builder = with_reach(builder, &tables, std::slice::from_ref(&others), limits(config));
+                let builder = with_past(builder.tables(tables).catalog(others), &recorded);
                 builder.table_functions(timelines(Some(&recorded), Vec::new(), limits(config)))
             }
         },
@@ -123,12 +128,14 @@ fn of_environments(
         links::is_of_events(name) && is_configured(name)
     });
     let events = events.cloned().collect();
-    let builder = builder
+    let tables: Vec<TableRef> = tables.into_iter().map(table).collect();
+    let catalogs: Vec<CatalogRef> = registry::catalogs(environments).into_iter().map(catalog).collect();
+    let builder = with_reach(builder, &tables, &catalogs, limits(config))
         .table_functions(timelines(recorded, events, limits(config)))
-        .tables(tables.into_iter().map(table))
+        .tables(tables)
         .functions(registry::functions(environments).into_iter().map(function))
         .event_sources(registry::event_sources(environments));
-    let builder = registry::catalogs(environments).into_iter().map(catalog).fold(builder, EngineBuilder::catalog);
+    let builder = catalogs.into_iter().fold(builder, EngineBuilder::catalog);
     match recorded.cloned() {
         Some(recorded) => {
             let builder = with_past(builder, &recorded);
@@ -136,6 +143,18 @@ fn of_environments(
         }
         None => builder,
     }
+}
+
+/// Adds the attack graph over the tables of clusters, if there are any.
+fn with_reach(builder: EngineBuilder, tables: &[TableRef], catalogs: &[CatalogRef], limits: Limits) -> EngineBuilder {
+    let of_clusters = tables.iter().filter(|table| table.spec().environment == "kubernetes");
+    let of_clusters: Vec<TableRef> = of_clusters.cloned().collect();
+    if of_clusters.is_empty() {
+        return builder;
+    }
+    let own = Engine::builder().limits(limits).tables(of_clusters);
+    let estate = Estate::new(catalogs.iter().cloned().fold(own, EngineBuilder::catalog));
+    builder.tables(estate.tables()).table_functions(Attacks(estate))
 }
 
 /// Adds the tables about the past.

@@ -29,9 +29,9 @@ const KEYS: &[(&str, &str, &str)] = &[
     ("docker_container_processes", "id", "SELECT DISTINCT id FROM docker_containers"),
 ];
 
-/// Environments of tables about the program itself and its own files, which are neither captured nor compared unless they
-/// are named.
-const OF_THE_PROGRAM: [&str; 4] = ["daemon", "engine", "indago", "vulnerabilities"];
+/// Environments of tables about the program itself and its own files, and of the attack graph, which is computed from other
+/// tables. They are neither captured nor compared unless they are named.
+const OF_THE_PROGRAM: [&str; 5] = ["daemon", "engine", "indago", "reach", "vulnerabilities"];
 
 pub(crate) fn is_of_the_program(table: &TableRef) -> bool {
     OF_THE_PROGRAM.contains(&&*table.spec().environment)
