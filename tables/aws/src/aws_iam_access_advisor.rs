@@ -2,8 +2,9 @@
 
 use async_stream::try_stream;
 use aws_sdk_iam::operation::get_service_last_accessed_details::GetServiceLastAccessedDetailsOutput;
-use aws_sdk_iam::types::{AccessAdvisorUsageGranularityType as Granularity, JobStatusType};
+use aws_sdk_iam::types::{AccessAdvisorUsageGranularityType as Granularity, JobStatusType, ServiceLastAccessed};
 use futures::stream::{BoxStream, Stream, StreamExt};
+use indago_table::AnyScan;
 use indago_table::json::Shape;
 use indago_table::prelude::*;
 
@@ -91,29 +92,37 @@ impl AccessAdvisor {
     }
 
     async fn of_principal(scan: &Scan<Self>, site: Site, arn: String) -> Result<Vec<Self>> {
-        let iam = site.iam();
-        let request = iam.generate_service_last_accessed_details().arn(&arn);
-        let request = request.granularity(Granularity::ActionLevel);
-        let job = site.call(scan, GENERATE, || request.clone().send()).await?;
-        let job = job.job_id.ok_or_else(|| site.nothing(GENERATE))?;
-        let request = iam.get_service_last_accessed_details().job_id(&job);
-        let has_finished =
-            |answer: &GetServiceLastAccessedDetailsOutput| answer.job_status != JobStatusType::InProgress;
-        let first = site.poll(scan, GET, "the report of access", || request.clone().send(), has_finished).await?;
-        if first.job_status != JobStatusType::Completed {
-            let why = first.error.map_or_else(String::new, |error| format!(": {} ({})", error.message, error.code));
-            return Err(Error::Malformed(format!("{GET} as {site}: the report about {arn} failed{why}")));
-        }
-        let fetch = move |marker| request.clone().set_marker(marker).send();
-        let services = site.pages(scan, GET, &job, fetch, |page| {
-            (page.services_last_accessed, Next::marker(page.is_truncated, page.marker))
-        });
+        let services = services(scan, &site, &arn, Granularity::ActionLevel).await?;
         let reader = Reader::listed(scan, &site);
-        let services = all(services).await?;
         let document =
             |service: &dyn Document| with_member(service.document(&Shape::whole()), "principal", arn.as_str());
         Ok(services.iter().filter_map(|service| reader.item(scan, &document(service))).collect())
     }
+}
+
+/// The services that a principal may use, with their last use. Makes AWS create a report.
+pub(crate) async fn services(
+    scan: &AnyScan<Aws>,
+    site: &Site,
+    arn: &str,
+    granularity: Granularity,
+) -> Result<Vec<ServiceLastAccessed>> {
+    let iam = site.iam();
+    let request = iam.generate_service_last_accessed_details().arn(arn).granularity(granularity);
+    let job = site.call(scan, GENERATE, || request.clone().send()).await?;
+    let job = job.job_id.ok_or_else(|| site.nothing(GENERATE))?;
+    let request = iam.get_service_last_accessed_details().job_id(&job);
+    let has_finished = |answer: &GetServiceLastAccessedDetailsOutput| answer.job_status != JobStatusType::InProgress;
+    let first = site.poll(scan, GET, "the report of access", || request.clone().send(), has_finished).await?;
+    if first.job_status != JobStatusType::Completed {
+        let why = first.error.map_or_else(String::new, |error| format!(": {} ({})", error.message, error.code));
+        return Err(Error::Malformed(format!("{GET} as {site}: the report about {arn} failed{why}")));
+    }
+    let fetch = move |marker| request.clone().set_marker(marker).send();
+    let services = site.pages(scan, GET, &job, fetch, |page| {
+        (page.services_last_accessed, Next::marker(page.is_truncated, page.marker))
+    });
+    all(services).await
 }
 
 /// Whether an ARN can be one of IAM in this account, or a policy of AWS.

@@ -2,6 +2,7 @@
 
 use aws_sdk_iam::types::ReportStateType;
 use futures::stream::{self, BoxStream, Stream, StreamExt, TryStreamExt};
+use indago_table::AnyScan;
 use indago_table::json::Shape;
 use indago_table::prelude::*;
 use serde_json::{Map as Object, Value};
@@ -126,17 +127,22 @@ impl Resource for CredentialReport {
 impl CredentialReport {
     fn list(scan: &Scan<Self>, site: Site) -> BoxStream<'_, Result<Self>> {
         let rows = async move {
-            let (text, time) = report(scan, &site).await?;
+            let users = entries(scan, &site).await?;
             let reader = Reader::listed(scan, &site);
-            let users = users(&text, &time).map_err(|why| Error::Malformed(format!("{GET} as {site}: {why}")))?;
             Ok(stream::iter(users.into_iter().filter_map(move |user| reader.item(scan, &user)).map(Ok)))
         };
         stream::once(rows).try_flatten().boxed()
     }
 }
 
+/// The report's lines as documents.
+pub(crate) async fn entries(scan: &AnyScan<Aws>, site: &Site) -> Result<Vec<Value>> {
+    let (text, time) = report(scan, site).await?;
+    users(&text, &time).map_err(|why| Error::Malformed(format!("{GET} as {site}: {why}")))
+}
+
 /// The report's text and its time. Makes AWS create it if there is none that is recent.
-async fn report<T: Row<Env = Aws>>(scan: &Scan<T>, site: &Site) -> Result<(String, Value)> {
+async fn report(scan: &AnyScan<Aws>, site: &Site) -> Result<(String, Value)> {
     let iam = site.iam();
     let is_complete = |answer: &aws_sdk_iam::operation::generate_credential_report::GenerateCredentialReportOutput| {
         answer.state == Some(ReportStateType::Complete)

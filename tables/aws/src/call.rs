@@ -209,16 +209,15 @@ impl Site {
 
     /// Makes a call again until its response states that the service has finished, as often as the engine retries
     /// calls. `what` is what the service has not finished.
-    pub(crate) async fn poll<T, O, E, Fut>(
+    pub(crate) async fn poll<O, E, Fut>(
         &self,
-        scan: &Scan<T>,
+        scan: &AnyScan<Aws>,
         action: &str,
         what: &'static str,
         send: impl Fn() -> Fut,
         has_finished: impl Fn(&O) -> bool + Copy + Send,
     ) -> Result<O>
     where
-        T: Row<Env = Aws>,
         O: Send,
         E: ProvideErrorMetadata + StdError + Send + Sync + 'static,
         Fut: Future<Output = Answer<O, E>> + Send,

@@ -108,6 +108,7 @@ pub mod aws_iam_role;
 pub mod aws_iam_saml_provider;
 pub mod aws_iam_server_certificate;
 pub mod aws_iam_service_specific_credential;
+pub mod aws_iam_unused_access;
 pub mod aws_iam_user;
 pub mod aws_iam_virtual_mfa_device;
 pub mod aws_iam_who_can;
@@ -237,6 +238,7 @@ pub fn tables(env: &Aws) -> Vec<TableRef> {
         aws_iam_saml_provider::SamlProvider,
         aws_iam_server_certificate::ServerCertificate,
         aws_iam_service_specific_credential::ServiceSpecificCredential,
+        aws_iam_unused_access::UnusedAccess,
         aws_iam_user::User,
         aws_iam_virtual_mfa_device::VirtualMfaDevice,
         aws_iam_who_can::WhoCan,

@@ -37,6 +37,16 @@ impl Partition {
         let [.., last] = &PARTITIONS;
         PARTITIONS.iter().find(|partition| region.starts_with(partition.prefix)).unwrap_or(last)
     }
+
+    /// The names that a service (`ec2.amazonaws.com`) has as a principal in the partition of a name. Where host names have another
+    /// suffix, some services use that one.
+    pub(crate) fn principals(name: &str, service: &str) -> Vec<String> {
+        let suffix = PARTITIONS.iter().find(|partition| partition.name == name).map(|partition| partition.suffix);
+        let other = suffix.zip(service.strip_suffix(".amazonaws.com")).map(|(suffix, host)| format!("{host}.{suffix}"));
+        let mut names = vec![service.to_owned()];
+        names.extend(other.filter(|other| other != service));
+        names
+    }
 }
 
 #[cfg(test)]
@@ -56,6 +66,9 @@ mod tests {
         ] {
             assert_eq!(Partition::of(region).name, expected, "{region}");
         }
+        assert_eq!(Partition::principals("aws", "ec2.amazonaws.com"), ["ec2.amazonaws.com"]);
+        let in_china = Partition::principals("aws-cn", "ec2.amazonaws.com");
+        assert_eq!(in_china, ["ec2.amazonaws.com", "ec2.amazonaws.com.cn"]);
         for partition in &PARTITIONS {
             assert_eq!(Partition::of(partition.global_region), partition);
         }

@@ -26,6 +26,7 @@ use super::assume::{self, Graph};
 use super::decision::{Decided, rank};
 use super::grant::{self, Grant};
 use super::model::{Account, Group, Identity, Kind, Model, administrator};
+use crate::partition::Partition;
 
 /// How the targets of a rule are found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -403,10 +404,11 @@ impl<'a> Search<'a> {
             // The service that the role trusts is the one that it is passed to.
             let role = binding.target?;
             let target = role.as_target.as_deref()?;
-            for service in &rule.services {
-                let trust = assume::by_service(target, service, role, self.account).filter(Decided::is_possible);
+            let names = rule.services.iter().flat_map(|of| Partition::principals(&self.account.partition, of));
+            for service in names {
+                let trust = assume::by_service(target, &service, role, self.account).filter(Decided::is_possible);
                 let Some(trust) = trust else { continue };
-                let Some(steps) = self.steps(rule, &binding, Some(service)) else { continue };
+                let Some(steps) = self.steps(rule, &binding, Some(&service)) else { continue };
                 let is_better =
                     best.as_ref().is_none_or(|(known, of)| least(known, of.as_ref()) < least(&steps, Some(&trust)));
                 if is_better {

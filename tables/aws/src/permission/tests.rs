@@ -1073,6 +1073,15 @@ async fn names_have_the_partition_of_the_account() {
     assert_eq!(only(&model).partition, "aws-cn");
     let graph = graph(&model);
     assert!(graph.find("arn:aws-cn:iam::777788889999:root").is_some(), "{:?}", graph.origins);
+    // A service of China has a name of its own.
+    let statements = [allow("iam:PassRole", "*"), allow("ec2:*", "*")];
+    let spec = json!({
+        "users": [{"name": "attacker", "inline": {"own": policy(&statements)}}],
+        "roles": [{"name": "victim", "profile": true, "inline": {"v": policy(&[allow("*", "*")])},
+                   "trust": trust("Service", "ec2.amazonaws.com.cn")}],
+        "region": "cn-north-1",
+    });
+    assert!(has(&found(&spec).await, "ec2-001", Some("allowed")));
     let administrator = super::model::administrator(&only(&model).partition);
     assert_eq!(administrator, "arn:aws-cn:iam::aws:policy/AdministratorAccess");
 }
