@@ -176,10 +176,6 @@ impl Shared {
         if state.queries.contains(&scan.moment()) {
             return Ok(Arc::clone(&state.index));
         }
-        if settings.osv.is_empty() {
-            let what = "there are no OSV records; set `osv` in the section `[vulnerabilities]` of the configuration";
-            scan.report("osv", &Error::Unsupported(what.to_owned()));
-        }
         let mut build = Build {
             sys,
             index: Index::default(),

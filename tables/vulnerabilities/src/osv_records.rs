@@ -63,6 +63,8 @@ pub struct OsvRecord {
 impl Rows for OsvRecord {
     fn rows(scan: &Scan<Self>) -> Result<impl Iterator<Item = Self>> {
         let env = scan.env();
+        // Without records, there are none: nothing is missing.
+        env.unset().into_iter().for_each(|what| scan.report("osv", &Error::Absent(what)));
         let index = env.index.get(scan, &env.sys, &env.settings)?;
         let positions: Box<dyn Iterator<Item = u32>> = match scan.keys(Self::ID) {
             Some(ids) => {

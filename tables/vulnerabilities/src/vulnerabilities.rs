@@ -95,6 +95,8 @@ const WITHDRAWN: &str = "withdrawn";
 impl Rows for Vulnerability {
     fn rows(scan: &Scan<Self>) -> Result<impl Iterator<Item = Self>> {
         let env = scan.env();
+        // Whether a package is vulnerable is then not known.
+        env.unset().into_iter().for_each(|what| scan.report("osv", &Error::Unsupported(what)));
         let index = env.index.get(scan, &env.sys, &env.settings)?;
         let named = scan.named_keys(Self::PURL).is_some();
         let mut purls = scan.keys(Self::PURL).unwrap_or_default();
