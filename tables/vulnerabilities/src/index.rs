@@ -449,6 +449,11 @@ impl Index {
         u32::try_from(self.records.len()).unwrap_or(u32::MAX)
     }
 
+    /// The file of a record.
+    pub(crate) fn place(&self, position: u32) -> String {
+        self.records.get(position as usize).map(|located| located.file.display().to_string()).unwrap_or_default()
+    }
+
     /// Reads a record, and the place where it is.
     pub(crate) fn read(&self, sys: &Sys, position: u32, open: &mut Opened) -> Result<(Record, String)> {
         let located = self.records.get(position as usize).ok_or_else(|| Error::Gone("a record".to_owned()))?;

@@ -85,7 +85,7 @@ impl Rows for OsvRecord {
                 let position = positions.next()?;
                 match index.read(&env.sys, position, &mut opened) {
                     Ok((record, path)) => ready.extend(of_record(&record, &path)),
-                    Err(error) => scan.report("osv", &error),
+                    Err(error) => scan.report(index.place(position), &error),
                 }
             }
         }))
