@@ -104,8 +104,7 @@ fn v3(metrics: &Metrics<'_>) -> Option<f64> {
 /// 0.00001 do not count.
 fn round_up(score: f64) -> f64 {
     let scaled = (score * 100_000.0).round() as u64;
-    let tenths = scaled / 10_000 + u64::from(scaled % 10_000 != 0);
-    tenths as f64 / 10.0
+    scaled.div_ceil(10_000) as f64 / 10.0
 }
 
 /// The values of each metric of CVSS 4.0 that counts, by falling severity. The last ones have modified forms.
