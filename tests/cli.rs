@@ -756,7 +756,8 @@ fn check_groups_what_is_missing_by_its_cause() {
     std::fs::create_dir_all(root.join("etc")).expect("made");
     std::fs::write(root.join("etc/passwd"), "root:x:0:0::/root:/bin/sh\nnonsense\n").expect("written");
     let settings = folder.path().join("indago.toml");
-    let disabled = "[containers]\nenabled = false\n[kubernetes]\nenabled = false\n[aws]\nenabled = false\n[git]\nenabled = false\n";
+    let disabled = ["containers", "kubernetes", "aws", "git", "vulnerabilities"];
+    let disabled = disabled.map(|name| format!("[{name}]\nenabled = false\n")).concat();
     std::fs::write(&settings, format!("[host]\nroots = [{root:?}]\n{disabled}")).expect("written");
     let settings = settings.to_str().expect("UTF-8");
     let ran = run(&["check", "--config", settings, "--format", "json"]).expect(3);

@@ -112,7 +112,8 @@ async fn packages_of_a_host_are_matched_and_no_others() {
     assert_eq!(found, expected);
     assert!(warnings.is_empty(), "{warnings:?}");
     // Neither list is configured.
-    let (found, _) = ask(&engine, "SELECT known_exploited, epss FROM vulnerabilities WHERE purl = 'pkg:pypi/jinja2@3.1.2'").await;
+    let (found, _) =
+        ask(&engine, "SELECT known_exploited, epss FROM vulnerabilities WHERE purl = 'pkg:pypi/jinja2@3.1.2'").await;
     assert_eq!(found, ["NULL NULL"]);
     // The join reads by keys.
     let (plan, _) = ask(&engine, &format!("EXPLAIN {FOUND}")).await;
@@ -195,11 +196,15 @@ async fn without_records_a_warning_states_what_to_set() {
     let (found, warnings) = ask(&engine, FOUND).await;
     assert_eq!(found, Vec::<String>::new());
     let warnings: Vec<String> = warnings.iter().map(ToString::to_string).collect();
-    assert!(warnings.iter().any(|warning| warning.contains("set `osv` in the section `[vulnerabilities]`")), "{warnings:?}");
+    assert!(
+        warnings.iter().any(|warning| warning.contains("set `osv` in the section `[vulnerabilities]`")),
+        "{warnings:?}"
+    );
     let purls = "'pkg:deb/linuxmint/a@1', 'no purl', 'pkg:generic/a@1'";
     let (_, warnings) = ask(&engine, &format!("SELECT id FROM vulnerabilities WHERE purl IN ({purls})")).await;
     let warnings: Vec<String> = warnings.iter().map(ToString::to_string).collect();
-    for part in ["pkg:deb/linuxmint are not matched", "\"no purl\" is not a package URL", "pkg:generic are not matched"] {
+    for part in ["pkg:deb/linuxmint are not matched", "\"no purl\" is not a package URL", "pkg:generic are not matched"]
+    {
         assert!(warnings.iter().any(|warning| warning.contains(part)), "{part}: {warnings:?}");
     }
 }
@@ -218,7 +223,10 @@ fn versions(dice: &mut Dice, parts: &[&str], count: usize) -> Vec<String> {
 
 /// Whether a package with each version is affected by a range that a fix at another version ends, as the table decides it.
 async fn is_below(folder: &Path, ecosystem: &str, purl: &str, fix: &str, versions: &[String]) -> Vec<bool> {
-    write(folder, &[("records/T.json", &record("T", ecosystem, "a", &format!(r#"{{"introduced": "0"}}, {{"fixed": "{fix}"}}"#)))]);
+    write(
+        folder,
+        &[("records/T.json", &record("T", ecosystem, "a", &format!(r#"{{"introduced": "0"}}, {{"fixed": "{fix}"}}"#)))],
+    );
     let settings = VulnerabilitySettings { osv: vec![folder.join("records")], ..VulnerabilitySettings::default() };
     let engine = of(Sys::at("/nonexistent"), settings).await;
     let purl = |version: &String| {
@@ -240,7 +248,8 @@ async fn ranges_end_where_the_original_tools_end_them() {
     let parts = ["~", "+", "-1", ".", "a", "1", "0", "rc1", "+b1", "-0ubuntu1", "~deb12u1", ".10"];
     for _ in 0..4 {
         let list = versions(&mut dice, &parts, 60);
-        let found = is_below(folder.path(), "Debian:12", "pkg:deb/debian/a@VERSION?distro=debian-12", &list[0], &list).await;
+        let found =
+            is_below(folder.path(), "Debian:12", "pkg:deb/debian/a@VERSION?distro=debian-12", &list[0], &list).await;
         for (version, is_below) in list.iter().zip(found) {
             let arguments = ["--compare-versions", version, "lt", &list[0]];
             let status = Command::new("dpkg").args(arguments).stderr(std::process::Stdio::null()).status();

@@ -20,7 +20,8 @@ impl Segment {
 }
 
 pub(crate) fn parse(text: &str) -> Option<Vec<Segment>> {
-    let is_legal = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+    let is_legal =
+        |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
     let (release, before) = text.split_once('-').map_or((text, None), |(release, before)| (release, Some(before)));
     let mut numbers = release.split('.');
     digits(numbers.next()?)?;

@@ -4,10 +4,10 @@ use std::cmp::Ordering;
 
 use indago_versions::{Rule, Version};
 
+use crate::ecosystem;
 use crate::ecosystem::Package;
 use crate::purl::Purl;
 use crate::record::{Affected, Event, Range, Record};
-use crate::ecosystem;
 
 /// How a record affects a package.
 #[derive(Debug, PartialEq)]
@@ -367,7 +367,10 @@ mod tests {
     fn entries_without_a_match_have_a_reason() {
         for (affected, reason) in [
             ("{}", Some("it names no package")),
-            (r#"{"package": {"ecosystem": "Linux", "name": "Kernel"}}"#, Some("the order of versions of this ecosystem is not known")),
+            (
+                r#"{"package": {"ecosystem": "Linux", "name": "Kernel"}}"#,
+                Some("the order of versions of this ecosystem is not known"),
+            ),
             (r#"{"package": {"ecosystem": "npm", "name": "a"}}"#, Some("it lists no versions")),
             (
                 r#"{"package": {"ecosystem": "npm", "name": "a"}, "ranges": [{"type": "GIT"}]}"#,

@@ -1,7 +1,7 @@
 //! Members of zip archives, also of those with more than 65,535 members.
 
-use std::path::Path;
 use std::io::Read as _;
+use std::path::Path;
 
 use indago_table::prelude::*;
 use indago_table::sys::SysFile;

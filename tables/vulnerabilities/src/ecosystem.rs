@@ -199,9 +199,7 @@ fn of_distribution(purl: &Purl) -> Option<Vec<Package>> {
         ("rpm", "rocky" | "rocky-linux") => ("Rocky Linux", exactly(vec![major]), (true, false)),
         ("rpm", "almalinux") => ("AlmaLinux", exactly(vec![major]), (false, true)),
         ("rpm", "mageia") => ("Mageia", exactly(vec![major]), (true, false)),
-        ("rpm", "openeuler") => {
-            ("openEuler", exactly(vec![release.clone(), format!("{release}-LTS")]), (true, false))
-        }
+        ("rpm", "openeuler") => ("openEuler", exactly(vec![release.clone(), format!("{release}-LTS")]), (true, false)),
         ("rpm", "azurelinux" | "mariner") => ("Azure Linux", exactly(vec![major, release.clone()]), (true, true)),
         ("rpm", "photon") => ("Photon OS", exactly(vec![release.clone()]), (true, true)),
         ("rpm", "opensuse" | "opensuse-leap" | "opensuse-tumbleweed") => {
@@ -302,7 +300,12 @@ mod tests {
             ("pkg:deb/debian/gcc-12-base@12.2.0-14+b1?upstream=gcc-12%4012.2.0-14", "Debian", "gcc-12", "12.2.0-14"),
             ("pkg:deb/ubuntu/bash@5.1?distro=jammy", "Ubuntu", "bash", "5.1"),
             ("pkg:apk/alpine/libssl3@3.1.4-r1?distro=alpine-3.19.1&upstream=openssl", "Alpine", "openssl", "3.1.4-r1"),
-            ("pkg:rpm/almalinux/bind-libs@9.16-1.el9?epoch=32&upstream=bind", "AlmaLinux", "bind-libs", "32:9.16-1.el9"),
+            (
+                "pkg:rpm/almalinux/bind-libs@9.16-1.el9?epoch=32&upstream=bind",
+                "AlmaLinux",
+                "bind-libs",
+                "32:9.16-1.el9",
+            ),
             (
                 "pkg:rpm/rocky/openssl-libs@3.0.7-1.el9?epoch=1&upstream=openssl-3.0.7-1.el9.src.rpm",
                 "Rocky Linux",
@@ -337,7 +340,11 @@ mod tests {
                 &["Red Hat:enterprise_linux:9::appstream", "Red Hat:enterprise_linux:9"],
                 &["Red Hat:enterprise_linux:8::appstream", "Red Hat:rhel_eus:9.2::appstream"],
             ),
-            ("pkg:rpm/rhel/a@1?distro=rhel-9.2", &["Red Hat:enterprise_linux:9::baseos"], &["Red Hat:enterprise_linux:90"]),
+            (
+                "pkg:rpm/rhel/a@1?distro=rhel-9.2",
+                &["Red Hat:enterprise_linux:9::baseos"],
+                &["Red Hat:enterprise_linux:90"],
+            ),
             ("pkg:rpm/rocky/a@1?distro=rocky-9.3", &["Rocky Linux:9"], &["Rocky Linux:8", "AlmaLinux:9"]),
             (
                 "pkg:rpm/sles/a@1?distro=sles-15.5",

@@ -176,11 +176,13 @@ impl Shared {
         if state.queries.contains(&scan.moment()) {
             return Ok(Arc::clone(&state.index));
         }
-        if settings.osv.is_empty() {
-            let what = "there are no OSV records; set `osv` in the section `[vulnerabilities]` of the configuration";
-            scan.report("osv", &Error::Unsupported(what.to_owned()));
-        }
-        let mut build = Build { sys, index: Index::default(), names: HashSet::new(), before: &state.index, held: sys.meter().hold(0)? };
+        let mut build = Build {
+            sys,
+            index: Index::default(),
+            names: HashSet::new(),
+            before: &state.index,
+            held: sys.meter().hold(0)?,
+        };
         build.run(settings)?;
         let Build { mut index, names, .. } = build;
         index.link(names.len());
@@ -447,6 +449,11 @@ impl Index {
         u32::try_from(self.records.len()).unwrap_or(u32::MAX)
     }
 
+    /// The file of a record.
+    pub(crate) fn place(&self, position: u32) -> String {
+        self.records.get(position as usize).map(|located| located.file.display().to_string()).unwrap_or_default()
+    }
+
     /// Reads a record, and the place where it is.
     pub(crate) fn read(&self, sys: &Sys, position: u32, open: &mut Opened) -> Result<(Record, String)> {
         let located = self.records.get(position as usize).ok_or_else(|| Error::Gone("a record".to_owned()))?;
@@ -468,3 +475,70 @@ impl Index {
 /// The archive that a scan read last.
 #[derive(Debug, Default)]
 pub(crate) struct Opened(Option<(Arc<Path>, Archive)>);
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::process::Command;
+
+    use indago_table::{QueryScope, ScanContext};
+
+    use super::*;
+    use crate::Vulnerabilities;
+    use crate::osv_records::OsvRecord;
+
+    /// The index as a new query sees it, and its warnings.
+    fn index(env: &Vulnerabilities, moment: i64) -> (Arc<Index>, Vec<String>) {
+        let query = Arc::new(QueryScope::new(Timestamp(moment)));
+        let context = ScanContext { query: Arc::clone(&query), ..ScanContext::new([]) };
+        let scan = Scan::<OsvRecord>::new(context, env);
+        let index = env.index.get(&scan, &env.sys, &env.settings).expect("readable");
+        (index, index_warnings(&query))
+    }
+
+    fn index_warnings(query: &QueryScope) -> Vec<String> {
+        query.diagnostics().warnings().iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn an_index_is_small_and_follows_its_files() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let script = "import json, sys, zipfile\n\
+            with zipfile.ZipFile(sys.argv[1], 'w') as archive:\n    \
+                for number in range(5000):\n        \
+                    affected = [{'package': {'ecosystem': 'npm', 'name': f'package-{number // 2}'}, 'versions': ['1.0.0'] * 50}]\n        \
+                    record = {'id': f'TEST-2024-{number}', 'details': 'x' * 2000, 'affected': affected}\n        \
+                    archive.writestr(f'{number}.json', json.dumps(record))\n";
+        let status = Command::new("python3").args(["-c", script]).arg(folder.path().join("all.zip")).status();
+        assert!(status.expect("Python runs").success());
+        let settings = Settings { osv: vec![PathBuf::from("/")], ..Settings::default() };
+        let env = Vulnerabilities::new(&Sys::at(folder.path()), settings);
+        let (first, warnings) = index(&env, 1);
+        assert_eq!(warnings, Vec::<String>::new());
+        assert_eq!((first.len(), first.of_package("npm", "package-7").len()), (5000, 2));
+        assert!(first.bytes / 5000 < 600, "{} bytes", first.bytes);
+        let (record, _) = first
+            .read(&env.sys, first.of_id("TEST-2024-9").expect("listed"), &mut Opened::default())
+            .expect("a record");
+        assert_eq!(record.affected[0].package.name, "package-4");
+
+        // Scans of the same query do not look again.
+        fs::write(folder.path().join("b.json"), r#"{"id": "B"}"#).expect("a file");
+        assert_eq!(index(&env, 1).0.len(), 5000);
+        let (second, _) = index(&env, 2);
+        assert_eq!(second.len(), 5001);
+        let of = |index: &Index| Arc::clone(&index.files[Path::new("/all.zip")].contents);
+        assert!(Arc::ptr_eq(&of(&first), &of(&second)), "an unchanged file is not read again");
+
+        // Faults are reported for each query, but not one by one without end.
+        for number in 0..60 {
+            fs::write(folder.path().join(format!("faulty-{number}.json")), "[]").expect("a file");
+        }
+        for moment in 3..5 {
+            let (third, warnings) = index(&env, moment);
+            assert_eq!(third.len(), 5001);
+            assert!(warnings.iter().any(|text| text.contains("/faulty-0.json: not an OSV record")), "{warnings:?}");
+            assert!(warnings.iter().any(|text| text.contains("10 more records could not be read")), "{warnings:?}");
+        }
+    }
+}

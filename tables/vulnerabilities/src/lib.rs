@@ -60,6 +60,12 @@ impl Environment for Vulnerabilities {
 }
 
 impl Vulnerabilities {
+    /// What to set, if no records are configured.
+    pub(crate) fn unset(&self) -> Option<String> {
+        let what = "there are no OSV records; set `osv` in the section `[vulnerabilities]` of the configuration";
+        self.settings.osv.is_empty().then(|| what.to_owned())
+    }
+
     /// Records in the files of a machine. Reads nothing yet.
     pub fn new(sys: &Sys, settings: Settings) -> Self {
         Vulnerabilities { sys: sys.clone(), settings: Arc::new(settings), index: Arc::default() }

@@ -171,7 +171,17 @@ mod tests {
     #[test]
     fn identifiers_are_exact() {
         assert_eq!(cve("CVE-2021-44228"), Cve(2021, 44228));
-        for text in ["", "CVE", "CVE-2021", "CVE-2021-", "CVE-21-1", "cve-2021-1", "CVE-2021-1x", "CVE-+202-1", "CVE-2021-99999999999999999999999"] {
+        for text in [
+            "",
+            "CVE",
+            "CVE-2021",
+            "CVE-2021-",
+            "CVE-21-1",
+            "cve-2021-1",
+            "CVE-2021-1x",
+            "CVE-+202-1",
+            "CVE-2021-99999999999999999999999",
+        ] {
             assert_eq!(Cve::parse(text), None, "{text}");
         }
     }

@@ -63,6 +63,8 @@ pub struct OsvRecord {
 impl Rows for OsvRecord {
     fn rows(scan: &Scan<Self>) -> Result<impl Iterator<Item = Self>> {
         let env = scan.env();
+        // Without records, there are none: nothing is missing.
+        env.unset().into_iter().for_each(|what| scan.report("osv", &Error::Absent(what)));
         let index = env.index.get(scan, &env.sys, &env.settings)?;
         let positions: Box<dyn Iterator<Item = u32>> = match scan.keys(Self::ID) {
             Some(ids) => {
@@ -83,7 +85,7 @@ impl Rows for OsvRecord {
                 let position = positions.next()?;
                 match index.read(&env.sys, position, &mut opened) {
                     Ok((record, path)) => ready.extend(of_record(&record, &path)),
-                    Err(error) => scan.report("osv", &error),
+                    Err(error) => scan.report(index.place(position), &error),
                 }
             }
         }))

@@ -117,7 +117,9 @@ mod tests {
 
     #[test]
     fn other_texts_are_none() {
-        for text in ["", "pkg", "pkg:", "pkg:/", "pkg:npm", "pkg:npm/", "cpe:/a", "pkg:é", "é", "pkg:npm/@", "p\u{e9}kg:a/b"] {
+        for text in
+            ["", "pkg", "pkg:", "pkg:/", "pkg:npm", "pkg:npm/", "cpe:/a", "pkg:é", "é", "pkg:npm/@", "p\u{e9}kg:a/b"]
+        {
             assert!(Purl::parse(text).is_none_or(|purl| purl.name == "@"), "{text}");
         }
         for text in ["pkg:a/%", "pkg:a/%4", "pkg:a/%zz", "pkg:a/b@%ff", "pkg:a/b@%+1"] {

@@ -190,7 +190,8 @@ impl Record {
     /// that the record states.
     pub(crate) fn grade(&self, affected: &Affected) -> Grade {
         let graded = |severities: &[Severity]| {
-            let scores = severities.iter().filter_map(|severity| Some((cvss::score(&severity.score)?, &severity.score)));
+            let scores =
+                severities.iter().filter_map(|severity| Some((cvss::score(&severity.score)?, &severity.score)));
             let newest = scores.max_by(|(one, _), (other, _)| {
                 one.version.cmp(other.version).then_with(|| one.score.total_cmp(&other.score))
             });
@@ -204,10 +205,12 @@ impl Record {
         if let Some(grade) = graded(&affected.severity).or_else(|| graded(&self.severity)) {
             return grade;
         }
-        let stated = |specific: &Option<Value>| specific.as_ref().and_then(|specific| word(specific["severity"].as_str()?));
+        let stated =
+            |specific: &Option<Value>| specific.as_ref().and_then(|specific| word(specific["severity"].as_str()?));
         let listed = affected.severity.iter().chain(&self.severity);
         let unread = listed.clone().find(|severity| severity.kind.starts_with("CVSS_"));
-        let listed = listed.filter(|severity| !severity.kind.starts_with("CVSS_")).find_map(|severity| word(&severity.score));
+        let listed =
+            listed.filter(|severity| !severity.kind.starts_with("CVSS_")).find_map(|severity| word(&severity.score));
         Grade {
             word: listed.or_else(|| stated(&affected.database_specific)).or_else(|| stated(&self.database_specific)),
             vector: unread.map(|severity| severity.score.clone()),

@@ -95,6 +95,8 @@ const WITHDRAWN: &str = "withdrawn";
 impl Rows for Vulnerability {
     fn rows(scan: &Scan<Self>) -> Result<impl Iterator<Item = Self>> {
         let env = scan.env();
+        // Whether a package is vulnerable is then not known.
+        env.unset().into_iter().for_each(|what| scan.report("osv", &Error::Unsupported(what)));
         let index = env.index.get(scan, &env.sys, &env.settings)?;
         let named = scan.named_keys(Self::PURL).is_some();
         let mut purls = scan.keys(Self::PURL).unwrap_or_default();
@@ -132,8 +134,8 @@ impl Rows for Vulnerability {
             }
         }
         for what in unknown {
-            let what = format!("{what} are not matched, because their ecosystem is not known");
-            scan.report("ecosystems", &Error::Unsupported(what));
+            let error = format!("{what} are not matched, because their ecosystem is not known");
+            scan.report(what, &Error::Unsupported(error));
         }
         let states = [ACTIVE, WITHDRAWN].map(|state| match scan.keys(Self::STATUS) {
             Some(keys) => keys.iter().any(|key| key == state),
@@ -150,7 +152,7 @@ impl Rows for Vulnerability {
                 let record = match index.read(&env.sys, position, &mut opened) {
                     Ok((record, _)) => record,
                     Err(error) => {
-                        scan.report("osv", &error);
+                        scan.report(index.place(position), &error);
                         continue;
                     }
                 };
@@ -163,7 +165,7 @@ impl Rows for Vulnerability {
                     if last == Some(purl) {
                         continue;
                     }
-                    let mut report = |what: String| scan.report("osv", &Error::Malformed(what));
+                    let mut report = |what: String| scan.report(&record.id, &Error::Malformed(what));
                     if let Some(found) = affected::find(&record, package, &mut report) {
                         ready.push_back(row(&index, purl, package, &record, found));
                         last = Some(purl);
