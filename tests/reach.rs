@@ -177,13 +177,19 @@ fn the_queries_of_the_guide_run() {
     });
 }
 
-/// The same objects on a real API server, which adds the volumes with tokens.
+/// The same objects on a real API server.
 #[test]
 fn a_cluster_has_the_path() {
     let api = KubeApi::start().expect("an API server");
     let folder = tempfile::tempdir().expect("a directory");
     // No controller writes slices here, so the port of the container is the endpoint.
-    let objects: Vec<&str> = FIXTURE.split("---\n").filter(|object| !object.contains("kind: EndpointSlice")).collect();
+    // Its admission adds no token, so the pod has the volume that a cluster would add.
+    let fixture = FIXTURE.replace(
+        "ports: [{containerPort: 8080}]}]",
+        "ports: [{containerPort: 8080}], volumeMounts: [{name: kube-api-access-x, mountPath: /token}]}]\n  \
+         volumes: [{name: kube-api-access-x, projected: {sources: [{serviceAccountToken: {path: token}}]}}]",
+    );
+    let objects: Vec<&str> = fixture.split("---\n").filter(|object| !object.contains("kind: EndpointSlice")).collect();
     api.apply(&objects.join("---\n")).expect("the objects fit");
     for (namespace, name) in [("shop", "web"), ("shop", "quiet"), ("ops", "agent")] {
         let patch = r#"{"status":{"phase":"Running"}}"#;
