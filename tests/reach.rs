@@ -6,6 +6,7 @@ use indago::Engine;
 use indago_table::Warning;
 use indago_testkit::beds::KubeApi;
 
+use crate::cli::indago;
 use crate::kubernetes::runtime;
 use crate::support::{ask, root, sql_blocks};
 
@@ -51,7 +52,7 @@ fn a_planted_path_is_found_and_explained() {
             "3 Identity PERMISSION_DISCOVER permission_set/CLUSTER/ops/support::support []",
             "4 PermissionSet POD_EXEC pod/CLUSTER/ops/agent []",
             "5 Pod CONTAINER_ATTACH container/CLUSTER/ops/agent/agent []",
-            "6 Container CE_NSENTER node/CLUSTER/control [CE_PRIV_MOUNT, CE_MODULE_LOAD, CE_SYS_PTRACE]",
+            "6 Container CE_PRIV_MOUNT node/CLUSTER/control [CE_NSENTER, CE_MODULE_LOAD, CE_SYS_PTRACE]",
         ];
         assert_eq!(steps, expected.map(|step| step.replace("CLUSTER", CLUSTER)), "{warnings:?}");
         assert!(warnings.is_empty(), "{warnings:?}");
@@ -66,7 +67,7 @@ fn a_planted_path_is_found_and_explained() {
                 "remove ServiceAccount shop/web from the RoleBinding ops/support",
                 "remove the right to create or get pods/exec from rule 1 of the ClusterRole support",
                 "remove the container agent from the pod ops/agent",
-                "set hostPID: false in the pod ops/agent",
+                "set privileged: false in the container agent of the pod ops/agent",
             ]
         );
         // A shorter limit cuts the path; KubeHound does not follow the binding of another namespace.
@@ -77,7 +78,7 @@ fn a_planted_path_is_found_and_explained() {
         let sql = "SELECT distance, cost, kind, via_kind, critical FROM attack_reach('container/CLUSTER/shop/web/web') ORDER BY distance, key";
         let (reached, _) = one(sql).await;
         assert_eq!(reached[0], "0 0 Container NULL false");
-        assert!(reached.contains(&"5 3 Node CE_NSENTER true".to_owned()), "{reached:?}");
+        assert!(reached.contains(&"5 3 Node CE_PRIV_MOUNT true".to_owned()), "{reached:?}");
         // What runs as another user, without a token, reaches nothing.
         let sql = "SELECT key FROM attack_reach('container/CLUSTER/shop/quiet/quiet')";
         assert_eq!(one(sql).await.0, [format!("container/{CLUSTER}/shop/quiet/quiet")]);
@@ -176,13 +177,19 @@ fn the_queries_of_the_guide_run() {
     });
 }
 
-/// The same objects on a real API server, which adds the volumes with tokens.
+/// The same objects on a real API server.
 #[test]
 fn a_cluster_has_the_path() {
     let api = KubeApi::start().expect("an API server");
     let folder = tempfile::tempdir().expect("a directory");
     // No controller writes slices here, so the port of the container is the endpoint.
-    let objects: Vec<&str> = FIXTURE.split("---\n").filter(|object| !object.contains("kind: EndpointSlice")).collect();
+    // Its admission adds no token, so the pod has the volume that a cluster would add.
+    let fixture = FIXTURE.replace(
+        "ports: [{containerPort: 8080}]}]",
+        "ports: [{containerPort: 8080}], volumeMounts: [{name: kube-api-access-x, mountPath: /token}]}]\n  \
+         volumes: [{name: kube-api-access-x, projected: {sources: [{serviceAccountToken: {path: token}}]}}]",
+    );
+    let objects: Vec<&str> = fixture.split("---\n").filter(|object| !object.contains("kind: EndpointSlice")).collect();
     api.apply(&objects.join("---\n")).expect("the objects fit");
     for (namespace, name) in [("shop", "web"), ("shop", "quiet"), ("ops", "agent")] {
         let patch = r#"{"status":{"phase":"Running"}}"#;
@@ -194,7 +201,42 @@ fn a_cluster_has_the_path() {
         let engine = engine(folder.path(), &format!("kubeconfig = {kubeconfig:?}")).await;
         let sql = "SELECT to_key FROM attack_paths('Endpoint', 'Node') WHERE path = 1 ORDER BY step";
         let (steps, warnings) = rows(&engine, sql).await;
-        assert_eq!(steps.len(), 6, "{steps:?} {warnings:?}");
+        let edges = rows(&engine, "SELECT kind, from_key, to_key FROM graph_edges WHERE model = 'correct'").await;
+        assert_eq!(steps.len(), 6, "{steps:?} {warnings:?} {edges:#?}");
         assert!(steps[5].ends_with("/control"), "{steps:?}");
     });
+}
+
+/// What was recorded of roles, pods and the others is enough for the graph of that time.
+#[test]
+fn the_graph_of_a_past_time_is_computed() {
+    let folder = tempfile::tempdir().expect("a directory");
+    let path = |name: &str| folder.path().join(name);
+    let others = ["host", "containers", "aws", "git"].map(|name| format!("[{name}]\nenabled = false\n")).concat();
+    let settings = format!(
+        "{others}[kubernetes]\nkubeconfig = {:?}\nmanifests = [{:?}]\n[record]\ndir = {:?}\nwriter = \"w\"\n\
+         [recording.all]\ntables = [\"kubernetes_*\"]\n",
+        path("absent"),
+        path("reach.yaml"),
+        path("recorded")
+    );
+    std::fs::write(path("indago.toml"), settings).expect("written");
+    std::fs::write(path("reach.yaml"), FIXTURE).expect("written");
+    let run = |arguments: &[&str]| {
+        let output =
+            indago().arg("--config").arg(path("indago.toml")).args(arguments).output().expect("the program runs");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).expect("UTF-8")
+    };
+    run(&["record", "--once"]);
+    std::thread::sleep(std::time::Duration::from_secs(1));
+    let moment = chrono::Utc::now().to_rfc3339();
+    std::fs::write(path("reach.yaml"), FIXTURE.replace("privileged: true, runAsUser", "runAsUser")).expect("written");
+    let sql = "SELECT count(*) AS n FROM graph_edges WHERE model = 'correct' AND kind = 'CE_NSENTER'";
+    let count = |more: &[&str]| {
+        let arguments: Vec<&str> = ["query", "--format", "csv", sql].iter().chain(more).copied().collect();
+        run(&arguments).trim().rsplit('\n').next().map(str::to_owned)
+    };
+    assert_eq!(count(&[]).as_deref(), Some("0"));
+    assert_eq!(count(&["--as-of", &moment]).as_deref(), Some("1"));
 }

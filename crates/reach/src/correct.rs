@@ -10,9 +10,7 @@ use std::sync::Arc;
 use crate::change::{Change, Field, PodField};
 use crate::graph::{Graph, NodeId, Why};
 use crate::host::{self, CORE_PATTERN, KUBELET_PODS, LOGS};
-use crate::input::{
-    Account, Binding, Cluster, Container, ContainerKind, Input, Mount, Pod, Role, Source, Subject, Volume,
-};
+use crate::input::{Binding, Cluster, Container, ContainerKind, Input, Mount, Pod, Role, Source, Subject, Volume};
 use crate::kind::{EdgeKind, Kinds};
 use crate::objects::{
     ACCOUNT, GROUP, MASTERS, NODE_USER, NODES, Objects, Proofs, USER, binding_text, by_name, of_binding, of_container,
@@ -251,7 +249,10 @@ pub(crate) fn add(graph: &mut Graph, cluster: &Cluster, kinds: Kinds) {
         return;
     }
     let proofs = Proofs(&cluster.name);
-    let mut rules = Rules { graph, cluster, proofs, kinds, nodes, accounts, sets, pods, containers, mounts, people };
+    let settings = cluster.accounts.iter().map(|account| ((&*account.namespace, &*account.name), account.automount));
+    let automounts = settings.collect();
+    let mut rules =
+        Rules { graph, cluster, proofs, kinds, nodes, accounts, sets, pods, containers, mounts, people, automounts };
     rules.escapes();
     rules.attachments();
     rules.volumes();
@@ -411,6 +412,8 @@ struct Rules<'a, 'g> {
     containers: Vec<(&'a Pod, &'a Container, NodeId)>,
     mounts: Vec<Mounted<'a>>,
     people: People,
+    /// The setting of each service account.
+    automounts: HashMap<(&'a str, &'a str), Option<bool>>,
 }
 
 impl<'a> Rules<'a, '_> {
@@ -690,8 +693,7 @@ impl<'a> Rules<'a, '_> {
     }
 
     fn account_automount(&self, pod: &Pod) -> Option<bool> {
-        let is_it = |account: &&Account| account.namespace == pod.namespace && account.name == pod.account;
-        self.cluster.accounts.iter().find(is_it)?.automount
+        self.automounts.get(&(&*pod.namespace, &*pod.account)).copied()?
     }
 
     fn assumptions(&mut self, node_users: &[(&str, NodeId)]) {

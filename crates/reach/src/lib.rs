@@ -1,9 +1,9 @@
 //! The attack graph of Kubernetes clusters: what an attacker on one object can get to, and why.
 //!
-//! [`input`] has the objects that the rules need. [`Graph::build`] applies the rules of a [`Model`] to them: [`kubehound`]
-//! has KubeHound's own, with their known mistakes, so that its users can compare; [`correct`] has those of Kubernetes.
-//! [`rights`] decides what roles allow, [`host`] what a path of a node gives. [`change`] describes how an edge is removed.
-//! [`paths`] finds paths.
+//! [`input`] has the objects that the rules need. [`Graph::build`] applies the rules of a [`Model`] to them: `kubehound.rs`
+//! has KubeHound's own, with their known mistakes, so that its users can compare; `correct.rs` has those of Kubernetes.
+//! `rights.rs` decides what roles allow, `host.rs` what a path of a node gives. [`change`] describes how an edge is
+//! removed. `paths.rs` finds paths.
 //!
 //! The crate reads nothing. It has no client, no SQL, no clock and no dependency.
 //!

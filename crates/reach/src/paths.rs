@@ -111,6 +111,8 @@ impl Side {
             side.fans[list].push(position);
             side.of_fan.push(list);
         }
+        // Of several edges between two nodes, a search meets the cheapest first.
+        side.fans.iter_mut().for_each(|fans| fans.sort_by_key(|fan| graph.fans[*fan].kind.cost()));
         side
     }
 }
