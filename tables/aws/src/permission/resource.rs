@@ -169,7 +169,7 @@ impl Policies {
                 Ok(Some((holder.arn.to_owned(), one(scan, sites, holder, account, region).await?)))
             }
         });
-        let read: Vec<Result<Option<(String, Option<Arc<Compiled>>)>>> = read.collect().await;
+        let read: Vec<Result<_>> = read.collect().await;
         for known in read {
             policies.by_arn.extend(known?);
         }
