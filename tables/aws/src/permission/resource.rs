@@ -164,12 +164,12 @@ impl Policies {
                 false => Some((holder.account, None)),
             };
             async move {
-                let Some((account, region)) = place else { return Ok::<_, Error>(None) };
+                let Some((account, region)) = place else { return Ok(None) };
                 let region = region.map_or(holder.region, String::as_str);
                 Ok(Some((holder.arn.to_owned(), one(scan, sites, holder, account, region).await?)))
             }
         });
-        let read: Vec<_> = read.collect().await;
+        let read: Vec<Result<_>> = read.collect().await;
         for known in read {
             policies.by_arn.extend(known?);
         }
