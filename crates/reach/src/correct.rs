@@ -13,8 +13,8 @@ use crate::host::{self, CORE_PATTERN, KUBELET_PODS, LOGS};
 use crate::input::{Binding, Cluster, Container, ContainerKind, Input, Mount, Pod, Role, Source, Subject, Volume};
 use crate::kind::{EdgeKind, Kinds};
 use crate::objects::{
-    ACCOUNT, GROUP, MASTERS, NODE_USER, NODES, Objects, Proofs, USER, binding_text, by_name, of_binding, of_container,
-    of_pod, of_role, role_of, rules_text, subject_text, subjects,
+    ACCOUNT, ContainerNode, GROUP, MASTERS, NODE_USER, NODES, Objects, Proofs, USER, binding_text, by_name, of_binding,
+    of_container, of_pod, of_role, role_of, rules_text, subject_text, subjects,
 };
 use crate::rights::{self, Names, RBAC, Right};
 
@@ -335,13 +335,13 @@ impl People {
 type Pending = (EdgeKind, NodeId, NodeId, Why);
 
 /// Endpoints are nodes even if no edge is wanted.
-fn endpoints(objects: &mut Objects<'_>, containers: &[(&Pod, &Container, NodeId)]) -> Vec<Pending> {
+fn endpoints(objects: &mut Objects<'_>, containers: &[ContainerNode<'_>]) -> Vec<Pending> {
     let cluster = objects.cluster;
     let proofs = Proofs(&cluster.name);
     let mut unread = vec![NO_NETWORK.to_owned()];
     unread.extend(cluster.unread.get(&Input::EndpointSlices).map(|why| format!("endpoint slices: {why}")));
     let mut found = Vec::new();
-    let mut of_pods: HashMap<(&str, &str), Vec<(&Pod, &Container, NodeId)>> = HashMap::new();
+    let mut of_pods: HashMap<(&str, &str), Vec<ContainerNode<'_>>> = HashMap::new();
     for (pod, container, id) in containers {
         of_pods.entry((&pod.namespace, &pod.name)).or_default().push((pod, container, *id));
     }
@@ -1074,8 +1074,11 @@ fn creates(role: &Role) -> Option<(Vec<usize>, Vec<&'static str>)> {
     (!resources.is_empty()).then(|| (rules.into_iter().collect(), resources))
 }
 
+/// Rules that allow to change pods, the resources that they name, and the pods.
+type Patches = (Vec<usize>, Vec<&'static str>, Arc<[NodeId]>);
+
 /// The rules of a set that allow to change pods or their controllers, the resources, and the pods.
-fn patches(set: &Set<'_>, lists: &mut PodLists<'_>) -> Option<(Vec<usize>, Vec<&'static str>, Arc<[NodeId]>)> {
+fn patches(set: &Set<'_>, lists: &mut PodLists<'_>) -> Option<Patches> {
     let verbs = ["patch", "update"];
     let mut rules: BTreeSet<usize> = BTreeSet::new();
     let mut resources: Vec<&'static str> = Vec::new();
@@ -1110,6 +1113,9 @@ fn patches(set: &Set<'_>, lists: &mut PodLists<'_>) -> Option<(Vec<usize>, Vec<&
     Some((rules.into_iter().collect(), resources, to))
 }
 
+/// A namespace, or all, and kinds of controllers.
+type ControlledPlace = (Option<String>, Vec<&'static str>);
+
 /// Lists of pods that permission sets share.
 struct PodLists<'a> {
     in_namespaces: HashMap<&'a str, Vec<(&'a Pod, NodeId)>>,
@@ -1117,7 +1123,7 @@ struct PodLists<'a> {
     /// By namespace, and whether static pods are left out.
     shared: HashMap<(Option<String>, bool), Arc<[NodeId]>>,
     /// By namespace, and the kinds of controllers.
-    of_controllers: HashMap<(Option<String>, Vec<&'static str>), Arc<[NodeId]>>,
+    of_controllers: HashMap<ControlledPlace, Arc<[NodeId]>>,
 }
 
 impl<'a> PodLists<'a> {

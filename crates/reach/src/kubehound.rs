@@ -18,8 +18,8 @@ use crate::graph::{Fan, Graph, NodeId, Why, key};
 use crate::input::{Binding, Cluster, Container, ContainerKind, Mount, Pod, Role, Source, Volume};
 use crate::kind::{EdgeKind, Kinds};
 use crate::objects::{
-    ACCOUNT, NODE_USER, NODES, Objects, Proofs, binding_text, by_name, of_binding, of_container, of_pod, of_role,
-    role_of, rules_text, subject_text, subjects,
+    ACCOUNT, ContainerNode, NODE_USER, NODES, Objects, Proofs, binding_text, by_name, of_binding, of_container, of_pod,
+    of_role, role_of, rules_text, subject_text, subjects,
 };
 use crate::rights::{self, RBAC};
 
@@ -212,11 +212,11 @@ pub(crate) fn add(graph: &mut Graph, cluster: &Cluster, kinds: Kinds) {
 type Pending = (EdgeKind, NodeId, NodeId, Why);
 
 /// Endpoints are nodes even if no edge is wanted.
-fn endpoints(objects: &mut Objects<'_>, containers: &[(&Pod, &Container, NodeId)]) -> Vec<Pending> {
+fn endpoints(objects: &mut Objects<'_>, containers: &[ContainerNode<'_>]) -> Vec<Pending> {
     let cluster = objects.cluster;
     let proofs = Proofs(&cluster.name);
     let mut found = Vec::new();
-    let mut of_pods: HashMap<(&str, &str), Vec<(&Pod, &Container, NodeId)>> = HashMap::new();
+    let mut of_pods: HashMap<(&str, &str), Vec<ContainerNode<'_>>> = HashMap::new();
     for (pod, container, id) in containers {
         of_pods.entry((&pod.namespace, &pod.name)).or_default().push((pod, container, *id));
     }

@@ -19,6 +19,9 @@ pub(crate) const USER: &str = "User";
 pub(crate) const GROUP: &str = "Group";
 pub(crate) const ACCOUNT: &str = "ServiceAccount";
 
+/// A container with its pod and its node in the graph.
+pub(crate) type ContainerNode<'a> = (&'a Pod, &'a Container, NodeId);
+
 /// Adds the objects of a cluster to a graph.
 pub(crate) struct Objects<'a> {
     pub(crate) graph: &'a mut Graph,
