@@ -144,6 +144,8 @@ macro_rules! cases {
     };
 }
 
+fn unchanged(_: &mut Cluster) {}
+
 fn trace(cluster: &mut Cluster, capabilities: &[&str]) {
     cluster.pods[0].host_pid = true;
     first(cluster).added = texts(capabilities);
@@ -185,7 +187,7 @@ fn binder(bindings: &str, roles: &str, names: &[&str]) -> Vec<Rule> {
 fn cases() -> Vec<Case> {
     cases! {
         CeModuleLoad CONTAINER => NODE, {
-            "nothing" NEITHER |_c| ();
+            "nothing" NEITHER |c| unchanged(c);
             "privileged" BOTH |c| first(c).privileged = true;
             "capability" BOTH |c| first(c).added = texts(&["SYS_MODULE"]);
             "capability with its prefix" CORRECT |c| first(c).added = texts(&["CAP_SYS_MODULE"]);
@@ -276,12 +278,12 @@ fn cases() -> Vec<Case> {
             };
         }
         ContainerAttach POD => CONTAINER, {
-            "container" BOTH |_c| ();
+            "container" BOTH |c| unchanged(c);
             "ended init container" NEITHER |c| (first(c).kind, first(c).is_running) = (ContainerKind::Init, false);
             "running init container" CORRECT |c| first(c).kind = ContainerKind::Init;
         }
         PodAttach NODE => POD, {
-            "pod" BOTH |_c| ();
+            "pod" BOTH |c| unchanged(c);
             "no node" NEITHER |c| c.pods[0].node.clear();
         }
         EndpointExploit "endpoint/c/a/sl/p/TCP/80" => CONTAINER, {
@@ -355,7 +357,7 @@ fn cases() -> Vec<Case> {
         }
         IdentityAssume CONTAINER => ACCOUNT, {
             "bound" BOTH |c| bound(c);
-            "unbound" CORRECT |_c| ();
+            "unbound" CORRECT |c| unchanged(c);
             "no token" KUBEHOUND |c| { bound(c); first(c).mounts.clear() };
             "manifest" CORRECT |c| {
                 first(c).mounts.clear();
@@ -376,7 +378,7 @@ fn cases() -> Vec<Case> {
             };
         }
         IdentityAssume NODE => "identity/c/User/system:node:n1", {
-            "always" CORRECT |_c| ();
+            "always" CORRECT |c| unchanged(c);
             "bound" BOTH |c| grant(c, None, "r", vec![], subject("User", "", "system:node:n1"));
         }
         IdentityAssume NODE => "identity/c/Group/system:nodes", {
@@ -508,7 +510,7 @@ fn cases() -> Vec<Case> {
         }
         TokenSteal TOKEN => ACCOUNT, {
             "bound" BOTH |c| bound(c);
-            "unbound" CORRECT |_c| ();
+            "unbound" CORRECT |c| unchanged(c);
             "no token" KUBEHOUND |c| {
                 bound(c);
                 c.pods[0].volumes[0].source = Source::Projected { has_token: false }
@@ -528,7 +530,7 @@ fn cases() -> Vec<Case> {
             "other source" NEITHER |c| { mount(c, "/data", true); c.pods[0].volumes[1].source = Source::Other };
         }
         VolumeDiscover CONTAINER => TOKEN, {
-            "token of an unbound account" CORRECT |_c| ();
+            "token of an unbound account" CORRECT |c| unchanged(c);
         }
         SharePsNamespace CONTAINER => "container/c/a/p/c2", {
             "shared" BOTH |c| { c.pods[0].containers.push(container("c2")); c.pods[0].shares_processes = true };
