@@ -162,7 +162,12 @@ pub(super) async fn read(engine: &Engine, wanted: &Wanted) -> Result<World> {
     }
     let found = lists.iter().flat_map(|list| list.batches.iter().map(RecordBatch::get_array_memory_size)).sum();
     let mut world = World { clusters: world.finish(), warnings: Vec::new(), bytes: found };
+    let has_files_only = !world.clusters.is_empty() && world.clusters.iter().all(|cluster| cluster.is_manifests);
     for list in lists {
+        // Manifests have no server whose version could be missing.
+        if list.input == Input::Version && has_files_only {
+            continue;
+        }
         for cluster in &mut world.clusters {
             let concerns = |warning: &&Warning| !warning.is_note() && is_about(&warning.origin, &cluster.name);
             let why = list.warnings.iter().find(concerns).map(|warning| warning.message.clone());
