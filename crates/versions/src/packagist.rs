@@ -46,7 +46,7 @@ pub(crate) fn parse(text: &str) -> Option<Version> {
     Some(parts)
 }
 
-/// Adds zeros up to four numbers, if there is no word yet.
+/// Pads a version of numbers alone to four numbers with zeros: `1.2` is `1.2.0.0`.
 fn pad(parts: &mut Version) {
     if parts.iter().all(|part| is_number(part)) {
         parts.resize(parts.len().max(4), String::new());

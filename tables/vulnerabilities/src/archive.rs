@@ -1,7 +1,7 @@
 //! Members of zip archives, also of those with more than 65,535 members.
 
 use std::io::Read as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use indago_table::prelude::*;
 use indago_table::sys::SysFile;
@@ -20,8 +20,9 @@ const END_64: u64 = 56;
 /// An open archive.
 #[derive(Debug)]
 pub(crate) struct Archive {
+    sys: Sys,
     file: SysFile,
-    path: String,
+    path: PathBuf,
     length: u64,
 }
 
@@ -42,13 +43,12 @@ fn le(bytes: &[u8], at: usize, length: usize) -> Option<u64> {
 impl Archive {
     pub(crate) fn open(sys: &Sys, path: &Path) -> Result<Self> {
         let file = sys.open(path)?;
-        let path = path.display().to_string();
-        let length = file.metadata().map_err(|error| Error::io(&*path, &error))?.len();
-        Ok(Archive { file, path, length })
+        let length = file.metadata().map_err(|error| sys.read_error(path, &error))?.len();
+        Ok(Archive { sys: sys.clone(), file, path: path.to_owned(), length })
     }
 
     fn malformed(&self, what: impl std::fmt::Display) -> Error {
-        Error::Malformed(format!("{}: {what}", self.path))
+        Error::Malformed(format!("{}: {what}", self.path.display()))
     }
 
     fn bytes(&self, at: u64, count: u64) -> Result<Vec<u8>> {
@@ -57,15 +57,12 @@ impl Archive {
             return Err(missing());
         }
         let mut bytes = vec![0; usize::try_from(count).map_err(|_| missing())?];
-        let read = self.file.read_at(&mut bytes, at).map_err(|error| match error.to_string().as_str() {
-            "cancelled" => Error::Cancelled,
-            _ => Error::io(&*self.path, &error),
-        })?;
+        let read = self.file.read_at(&mut bytes, at).map_err(|error| self.sys.read_error(&self.path, &error))?;
         if read == bytes.len() { Ok(bytes) } else { Err(missing()) }
     }
 
     /// Calls a function for each member, with its name. An error that the function returns ends the list.
-    pub(crate) fn members(&self, sys: &Sys, mut each: impl FnMut(&str, Result<Member>) -> Result<()>) -> Result<()> {
+    pub(crate) fn members(&self, mut each: impl FnMut(&str, Result<Member>) -> Result<()>) -> Result<()> {
         let tail_at = self.length.saturating_sub(END as u64 + LONGEST_COMMENT);
         let tail = self.bytes(tail_at, self.length - tail_at)?;
         let is_end = |at: &usize| {
@@ -92,7 +89,7 @@ impl Archive {
         if size > MOST_OF_DIRECTORY {
             return Err(self.malformed(format_args!("a list of members above {} MiB", MOST_OF_DIRECTORY >> 20)));
         }
-        let _held = sys.meter().hold(usize::try_from(size).unwrap_or(usize::MAX))?;
+        let _held = self.sys.meter().hold(usize::try_from(size).unwrap_or(usize::MAX))?;
         let directory = self.bytes(at, size)?;
         let (mut entry, mut found) = (directory.as_slice(), 0_u64);
         while entry.starts_with(b"PK\x01\x02") {
@@ -138,7 +135,7 @@ impl Archive {
             (0, method) => format!("is compressed by method {method}"),
             _ => "is encrypted".to_owned(),
         };
-        Err(Error::Unsupported(format!("{}: the member {name:?} {what}", self.path)))
+        Err(Error::Unsupported(format!("{}: the member {name:?} {what}", self.path.display())))
     }
 
     /// The contents of a member of at most `limit` bytes.
@@ -183,7 +180,7 @@ mod tests {
         let sys = Sys::at(folder);
         let archive = Archive::open(&sys, Path::new("/a.zip"))?;
         let mut found = Vec::new();
-        archive.members(&sys, |name, member| {
+        archive.members(|name, member| {
             let text = member.and_then(|member| archive.read(member, 1 << 20));
             found.push((name.to_owned(), text.map(|text| String::from_utf8_lossy(&text).into_owned())));
             Ok(())

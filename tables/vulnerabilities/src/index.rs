@@ -169,8 +169,8 @@ struct State {
 }
 
 impl Shared {
-    /// The index as the files are now: the first scan of a query compares it with them, and reads what changed. That scan
-    /// reports what could not be read, and charges the index to the query.
+    /// The index as the files are now. The first scan of a query reads the files that changed, reports those that could not be
+    /// read, and charges the index to the query.
     pub(crate) fn get<T: Row>(&self, scan: &Scan<T>, sys: &Sys, settings: &Settings) -> Result<Arc<Index>> {
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if state.queries.contains(&scan.moment()) {
@@ -333,7 +333,7 @@ impl Build<'_> {
         }
         let archive = Archive::open(self.sys, path)?;
         let (mut held, mut count) = (self.sys.meter().hold(0)?, 0);
-        let outcome = archive.members(self.sys, |name, member| {
+        let outcome = archive.members(|name, member| {
             if !name.ends_with(".json") {
                 return Ok(());
             }

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use percent_encoding::percent_decode_str;
+
 /// A package URL. Names and versions are decoded; nothing is in another case than it was written, except for the type
 /// and the names of qualifiers, which are in lowercase.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -64,22 +66,7 @@ impl Purl {
 
 /// Decodes percent-encoding. An incomplete sequence stays as it is.
 fn decoded(text: &str) -> String {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let Some((first, after)) = rest.split_first() {
-        let code = || u8::from_str_radix(std::str::from_utf8(after.get(..2)?).ok()?, 16).ok();
-        match (first, code()) {
-            (b'%', Some(byte)) if after[0].is_ascii_hexdigit() => {
-                bytes.push(byte);
-                rest = &after[2..];
-            }
-            _ => {
-                bytes.push(*first);
-                rest = after;
-            }
-        }
-    }
-    String::from_utf8_lossy(&bytes).into_owned()
+    percent_decode_str(text).decode_utf8_lossy().into_owned()
 }
 
 #[cfg(test)]

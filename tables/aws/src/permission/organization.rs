@@ -115,7 +115,7 @@ fn unread(name: &str, target: &str) -> Control {
     Control { name: arn.clone(), arn, text: None, target: target.to_owned() }
 }
 
-/// Reports once per query what could not be read, and what follows.
+/// Reports a read that failed, with its consequence, once per query.
 fn report(scan: &AnyScan<Aws>, origin: &str, what: &str, error: &Error, consequence: &str) -> Result<()> {
     if error.ends_query() {
         return Err(error.clone());
