@@ -53,7 +53,7 @@ impl Failure {
     }
 }
 
-/// Runs one statement, whatever number of API calls it needs. Otherwise like `execute_if`.
+/// Runs one statement, like `execute_if`, without asking.
 pub async fn execute<'a>(
     engine: &Engine,
     sql: &str,
@@ -65,13 +65,13 @@ pub async fn execute<'a>(
     execute_if(engine, sql, options, |_| true, sink, progress, cancel).await
 }
 
-/// Runs one statement if `confirm` accepts the estimated number of its API calls. `sink` is called when the first batch arrives, so a query that fails immediately writes nothing.
+/// Runs one statement if `confirm` accepts its plan. `sink` is called when the first batch arrives, so a query that fails immediately writes nothing.
 /// When `cancel` completes, the query is cancelled. Progress is shown while `progress` returns true.
 pub(crate) async fn execute_if<'a>(
     engine: &Engine,
     sql: &str,
     options: QueryOptions,
-    confirm: impl FnOnce(usize) -> bool,
+    confirm: impl FnOnce(&Query) -> bool,
     sink: impl FnOnce(&SchemaRef) -> io::Result<Box<dyn RowSink + 'a>>,
     progress: impl Fn() -> bool,
     cancel: impl Future<Output = ()>,
@@ -88,7 +88,7 @@ pub(crate) async fn execute_if<'a>(
             query = planning => query.map_err(Failure::from),
         };
         match planned {
-            Ok(query) if !confirm(query.estimated_calls()) => Err(Failure::Cancelled),
+            Ok(query) if !confirm(&query) => Err(Failure::Cancelled),
             Ok(query) => {
                 let mut output = None;
                 let result = tokio::select! {

@@ -10,7 +10,7 @@ use std::path::Path;
 use std::sync::atomic::Ordering;
 
 use arrow_schema::SchemaRef;
-use indago::{Engine, QueryOptions};
+use indago::{Engine, Query, QueryOptions};
 use tokio::runtime::Handle;
 
 use crate::command;
@@ -234,9 +234,10 @@ impl Shell {
                     out.write_all(between.as_bytes()).map(|()| row_writer(format, schema.clone(), out, style))
                 };
                 let asks = interactive && options.max_calls.or(self.engine.limits().max_calls).is_none();
-                let confirm = |calls| {
+                let confirm = |query: &Query| {
+                    let calls = if asks { query.estimated_calls() } else { 0 };
                     let question = || format!("This statement would make about {calls} API calls. Run it?");
-                    !asks || calls < MANY_CALLS || confirms(&question())
+                    calls < MANY_CALLS || confirms(&question())
                 };
                 self.runtime.block_on(execute_if(&self.engine, sql, options, confirm, sink, progress, interrupt))
             }
