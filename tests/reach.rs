@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use indago::Engine;
+use indago::{Code, Engine, QueryOptions};
 use indago_table::Warning;
 use indago_testkit::beds::KubeApi;
 
@@ -204,6 +204,11 @@ fn a_cluster_has_the_path() {
         let edges = rows(&engine, "SELECT kind, from_key, to_key FROM graph_edges WHERE model = 'correct'").await;
         assert_eq!(steps.len(), 6, "{steps:?} {warnings:?} {edges:#?}");
         assert!(steps[5].ends_with("/control"), "{steps:?}");
+        // The calls for the lists of the graph are calls of the query.
+        let options = QueryOptions { max_calls: Some(2), ..QueryOptions::default() };
+        let query = engine.query_with("SELECT count(*) FROM graph_edges", options).await.expect("it plans");
+        let error = query.collect().await.expect_err("two calls are not enough");
+        assert_eq!(error.code(), Code::Calls, "{error}");
     });
 }
 

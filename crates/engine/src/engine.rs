@@ -22,8 +22,8 @@ use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use indago_dialect::{Dialect, Interrupt, NoNames, Rewritten, SystemTime};
 use indago_table::{
-    CatalogRef, Error as TableError, EventLimits, EventSource, Events, FunctionRef, Period, Reader, Sys, TableRef,
-    Timestamp, Warning,
+    CallCount, CatalogRef, Error as TableError, EventLimits, EventSource, Events, FunctionRef, Period, Reader, Sys,
+    TableRef, Timestamp, Warning,
 };
 use parking_lot::Mutex;
 
@@ -361,7 +361,8 @@ impl Engine {
         let takes = !matches!(planned.logical, LogicalPlan::Analyze(_));
         let consumer = options.consumer.clone().filter(|_| takes);
         let max_calls = options.max_calls.or(self.limits().max_calls);
-        let state = self.state().start_query(interrupt, Some(self.0.last.clone()), memory, consumer, max_calls);
+        let calls = options.calls.clone().unwrap_or_else(|| Arc::new(CallCount::new(max_calls)));
+        let state = self.state().start_query(interrupt, Some(self.0.last.clone()), memory, consumer, calls);
         for warning in planned.warnings {
             state.scope.diagnostics().add(warning);
         }

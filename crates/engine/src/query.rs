@@ -15,7 +15,7 @@ use datafusion::logical_expr::LogicalPlan;
 use datafusion::physical_plan::execution_plan::reset_plan_states;
 use datafusion::physical_plan::{ExecutionPlan, execute_stream};
 use futures::{FutureExt, Stream, StreamExt};
-use indago_table::{Coverage, TableRef, Timestamp, Warning};
+use indago_table::{CallCount, Coverage, TableRef, Timestamp, Warning};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
@@ -41,6 +41,8 @@ pub struct QueryOptions {
     pub memory: Option<usize>,
     /// Overrides the engine's limit of API calls.
     pub max_calls: Option<u64>,
+    /// Counts the API calls with those of the query for which this one runs; the limit is that query's.
+    pub calls: Option<Arc<CallCount>>,
     /// Read tables as they were at this time, not as they are now.
     pub as_of: Option<Timestamp>,
     /// Read each event once: the consumer name under which event tables store their cursors.
@@ -375,7 +377,7 @@ impl Stream for BatchStream {
         };
         let polled = rows.poll_next(context);
         // Scans that may make no more calls end early, so what the plan returns is incomplete.
-        if let Some(most) = this.state.scope.exceeded_calls() {
+        if let Some(most) = this.state.scope.calls().exceeded() {
             return this.fail(Error::calls(most));
         }
         match polled {

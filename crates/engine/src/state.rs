@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use datafusion::execution::memory_pool::MemoryReservation;
 use indago_dialect::Interrupt;
-use indago_table::{CatalogRef, Coverage, Events, Gate, QueryScope, Sys, TableRef, Timestamp, Warning};
+use indago_table::{CallCount, CatalogRef, Coverage, Events, Gate, QueryScope, Sys, TableRef, Timestamp, Warning};
 use parking_lot::Mutex;
 
 use crate::gate::EndpointGate;
@@ -65,7 +65,7 @@ impl EngineState {
 
     /// The state for a scan that runs outside the engine's queries.
     pub(crate) fn start_alone(&self) -> Arc<QueryState> {
-        self.start_query(self.interrupt(), None, QueryMemory::new(self.limits.memory), None, None)
+        self.start_query(self.interrupt(), None, QueryMemory::new(self.limits.memory), None, Arc::default())
     }
 
     /// The state of a new query. Its functions check `interrupt`.
@@ -75,9 +75,9 @@ impl EngineState {
         session: Option<Arc<LastQuery>>,
         memory: Arc<QueryMemory>,
         consumer: Option<String>,
-        max_calls: Option<u64>,
+        calls: Arc<CallCount>,
     ) -> Arc<QueryState> {
-        let scope = QueryScope::new(Timestamp(interrupt.moment())).of_consumer(consumer).with_most_calls(max_calls);
+        let scope = QueryScope::new(Timestamp(interrupt.moment())).of_consumer(consumer).with_calls(calls);
         let scope = match &session {
             Some(session) => scope.in_session(session.clone()),
             None => scope,

@@ -47,8 +47,8 @@ pub use indago_table_derive::{Columns, Table};
 pub use namespaces::{InNamespaces, namespace_inode};
 pub use row::{AnyRow, Columns, Environment, Load, LoadAsync, Loading, Misfit, Part, Row, RowParts, RowStream, Rows};
 pub use scan::{
-    AnyScan, Budget, ColumnConstraint, Constraints, Gate, Held, Meter, PastRows, PastTableRows, Pattern, Permit,
-    QueryScope, Reader, RowFilter, Scalar, Scan, ScanContext,
+    AnyScan, Budget, CallCount, ColumnConstraint, Constraints, Gate, Held, Meter, PastRows, PastTableRows, Pattern,
+    Permit, QueryScope, Reader, RowFilter, Scalar, Scan, ScanContext,
 };
 pub use several::Several;
 pub use spec::{
@@ -56,7 +56,7 @@ pub use spec::{
     first_sentence,
 };
 pub use sys::Sys;
-pub use table::{Blocking, Parted, Reading, Sink, Slice, Streaming, Table, TableRef};
+pub use table::{Blocking, Parted, Reading, Sink, Slice, Streaming, Table, TableRef, with_spec};
 pub use value::{Json, KeyValue, Map, NoCase, Period, Timestamp, Value};
 
 /// Imports for a file with a table.

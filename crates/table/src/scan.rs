@@ -449,9 +449,35 @@ pub struct QueryScope {
     /// The consumer, for which the query reads each event once.
     consumer: Option<String>,
     events: Mutex<Vec<Arc<Taking>>>,
-    /// The most API calls that the query may make, and those that it began.
-    most_calls: Option<u64>,
-    calls: AtomicU64,
+    calls: Arc<CallCount>,
+}
+
+/// Counts the API calls of a query, and of the queries that run for it.
+#[derive(Debug, Default)]
+pub struct CallCount {
+    most: Option<u64>,
+    begun: AtomicU64,
+}
+
+impl CallCount {
+    /// For a query that may make this many calls, retries included.
+    pub fn new(most: Option<u64>) -> Self {
+        CallCount { most, begun: AtomicU64::default() }
+    }
+
+    /// Counts a call. If the query may make no more, its scans end as if it were cancelled, and the engine fails it.
+    fn begin(&self) -> Result<()> {
+        let begun = self.begun.fetch_add(1, Ordering::Relaxed);
+        match self.most {
+            Some(most) if begun >= most => Err(Error::Cancelled),
+            _ => Ok(()),
+        }
+    }
+
+    /// The most calls that the query may make, if it needed more.
+    pub fn exceeded(&self) -> Option<u64> {
+        self.most.filter(|most| self.begun.load(Ordering::Relaxed) > *most)
+    }
 }
 
 /// The part of a query's memory for data that its scans hold or cache for each other.
@@ -499,29 +525,19 @@ impl QueryScope {
             budget: Mutex::default(),
             consumer: None,
             events: Mutex::default(),
-            most_calls: None,
-            calls: AtomicU64::default(),
+            calls: Arc::default(),
         }
     }
 
-    /// The same scope for a query that may make this many API calls, retries included.
+    /// The same scope with this count of API calls.
     #[must_use]
-    pub fn with_most_calls(self, most_calls: Option<u64>) -> Self {
-        QueryScope { most_calls, ..self }
+    pub fn with_calls(self, calls: Arc<CallCount>) -> Self {
+        QueryScope { calls, ..self }
     }
 
-    /// Counts an API call. If the query may make no more, its scans end as if it were cancelled, and the engine fails it.
-    fn begin_call(&self) -> Result<()> {
-        let made = self.calls.fetch_add(1, Ordering::Relaxed);
-        match self.most_calls {
-            Some(most) if made >= most => Err(Error::Cancelled),
-            _ => Ok(()),
-        }
-    }
-
-    /// The most API calls that the query may make, if it needed more.
-    pub fn exceeded_calls(&self) -> Option<u64> {
-        self.most_calls.filter(|most| self.calls.load(Ordering::Relaxed) > *most)
+    /// The count of its API calls. A query that runs for this one shares it.
+    pub fn calls(&self) -> &Arc<CallCount> {
+        &self.calls
     }
 
     /// The same scope for a query of a consumer of events.
@@ -990,7 +1006,7 @@ impl<E: Environment> AnyScan<E> {
         F: FnMut() -> Fut,
         Fut: Future<Output = Result<R>>,
     {
-        let begin = || self.context.query.begin_call();
+        let begin = || self.context.query.calls.begin();
         call(&*self.context.gate, &self.context.meter, begin, endpoint, what, attempt).await
     }
 

@@ -38,6 +38,40 @@ pub trait Table: fmt::Debug + Send + Sync + 'static {
 /// A shared table.
 pub type TableRef = Arc<dyn Table>;
 
+/// A table with another specification, such as another name.
+#[derive(Debug)]
+struct Specified {
+    spec: TableSpec,
+    table: TableRef,
+}
+
+/// The same table with another specification. The columns must be the same.
+pub fn with_spec(table: TableRef, spec: TableSpec) -> TableRef {
+    Arc::new(Specified { spec, table })
+}
+
+impl Table for Specified {
+    fn spec(&self) -> &TableSpec {
+        &self.spec
+    }
+
+    fn slices(&self, context: &ScanContext) -> Result<Vec<Slice>> {
+        self.table.slices(context)
+    }
+
+    fn checks_filters(&self) -> bool {
+        self.table.checks_filters()
+    }
+
+    fn versions(&self, period: Period) -> Option<TableRef> {
+        self.table.versions(period)
+    }
+
+    fn period(&self) -> Option<Period> {
+        self.table.period()
+    }
+}
+
 /// An independent part of a scan.
 pub struct Slice {
     /// Its name: a cluster, an account and region; empty for a table with one part.

@@ -9,10 +9,10 @@ use std::sync::Arc;
 
 use futures::future::{BoxFuture, Shared};
 use futures::{FutureExt, Stream, StreamExt, TryStreamExt, stream};
-use indago_engine::{Engine, EngineBuilder, TableSpec};
+use indago_engine::{Engine, EngineBuilder};
 use indago_reach::{EdgeKind, Graph, Kinds, Model, Proof};
 use indago_table::prelude::*;
-use indago_table::{AnyScan, Past, ScanContext, Slice};
+use indago_table::{AnyScan, Past, with_spec};
 
 pub(crate) use self::paths::Attacks;
 use self::read::Wanted;
@@ -56,7 +56,8 @@ impl Estate {
         let engine = self.engine.clone().await.map_err(|error| Error::Unsupported(error.to_string()))?;
         let key = format!("reach world {wanted:?}");
         let world = scan.cached(&key, async {
-            let world = read::read(&engine, &wanted).await?;
+            let tables = read::Tables { engine: &engine, calls: scan.context().query.calls() };
+            let world = read::read(tables, &wanted).await?;
             let bytes = world.bytes;
             Ok((world, bytes))
         });
@@ -77,28 +78,9 @@ impl Estate {
 }
 
 /// A table that computes its rows from what was recorded of others, if a query reads a past time.
-#[derive(Debug)]
-struct Computed {
-    spec: TableSpec,
-    table: TableRef,
-}
-
-impl indago_table::Table for Computed {
-    fn spec(&self) -> &TableSpec {
-        &self.spec
-    }
-
-    fn slices(&self, context: &ScanContext) -> Result<Vec<Slice>> {
-        self.table.slices(context)
-    }
-
-    fn checks_filters(&self) -> bool {
-        self.table.checks_filters()
-    }
-}
-
 fn with_past(table: TableRef) -> TableRef {
-    Arc::new(Computed { spec: table.spec().clone().with_past(Past::Kept), table })
+    let spec = table.spec().clone().with_past(Past::Kept);
+    with_spec(table, spec)
 }
 
 /// Nodes of the attack graph: what an attacker can have.

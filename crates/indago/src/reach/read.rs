@@ -11,7 +11,7 @@ use indago_reach::input::{
     Requirement, Role, Rule, Selector, Source, Subject, TokenSecret, Volume,
 };
 use indago_reach::{EdgeKind, Kinds};
-use indago_table::{Error, Outcome, Result, Timestamp, Warning};
+use indago_table::{CallCount, Error, Outcome, Result, Timestamp, Warning};
 use serde_json::Value as Document;
 
 use super::cells::{Flags, Numbers, TextLists, TextMaps, Texts};
@@ -27,6 +27,14 @@ pub(super) struct Wanted {
     /// The kinds of edges. Lists that none of them needs are not read.
     pub(super) kinds: Kinds,
     pub(super) as_of: Option<Timestamp>,
+}
+
+/// The tables of clusters, and the query that reads them.
+#[derive(Clone, Copy)]
+pub(super) struct Tables<'a> {
+    pub(super) engine: &'a Engine,
+    /// The API calls of the query.
+    pub(super) calls: &'a Arc<CallCount>,
 }
 
 /// What was read.
@@ -148,12 +156,12 @@ struct List {
 }
 
 /// Reads the objects of clusters.
-pub(super) async fn read(engine: &Engine, wanted: &Wanted) -> Result<World> {
+pub(super) async fn read(tables: Tables<'_>, wanted: &Wanted) -> Result<World> {
     let mut needed: BTreeSet<Input> = BTreeSet::new();
     for kind in EdgeKind::ALL.iter().filter(|kind| wanted.kinds.has(**kind)) {
         needed.extend(inputs(*kind));
     }
-    let lists = try_join_all(needed.into_iter().map(|input| list(engine, input, wanted))).await?;
+    let lists = try_join_all(needed.into_iter().map(|input| list(tables, input, wanted))).await?;
     let mut world = Making::default();
     for list in &lists {
         for batch in &list.batches {
@@ -162,7 +170,7 @@ pub(super) async fn read(engine: &Engine, wanted: &Wanted) -> Result<World> {
     }
     let found = lists.iter().flat_map(|list| list.batches.iter().map(RecordBatch::get_array_memory_size)).sum();
     let mut world = World { clusters: world.finish(), warnings: Vec::new(), bytes: found };
-    let has_files_only = !world.clusters.is_empty() && world.clusters.iter().all(|cluster| cluster.is_manifests);
+    let has_files_only = world.clusters.iter().all(|cluster| cluster.is_manifests);
     for list in lists {
         // Manifests have no server whose version could be missing.
         if list.input == Input::Version && has_files_only {
@@ -196,7 +204,7 @@ fn is_about(origin: &str, cluster: &str) -> bool {
 }
 
 /// Reads one list. A list without which the graph is only less exact does not fail.
-async fn list(engine: &Engine, input: Input, wanted: &Wanted) -> Result<List> {
+async fn list(tables: Tables<'_>, input: Input, wanted: &Wanted) -> Result<List> {
     let mut list = List { input, batches: Vec::new(), warnings: Vec::new(), failure: None };
     let clusters = of_clusters(wanted.clusters.as_deref());
     let discovered = match input {
@@ -207,7 +215,7 @@ async fn list(engine: &Engine, input: Input, wanted: &Wanted) -> Result<List> {
         _ => None,
     };
     if let Some(name) = discovered {
-        if let Ok(Some(table)) = engine.find_table(name).await {
+        if let Ok(Some(table)) = tables.engine.find_table(name).await {
             let has = |column: &&str| table.spec().columns.iter().any(|known| known.name == **column);
             let columns: Vec<&str> =
                 ["cluster", "namespace", "name", "labels", "rules", "aggregation_rule", "endpoints", "ports", "object"]
@@ -216,7 +224,7 @@ async fn list(engine: &Engine, input: Input, wanted: &Wanted) -> Result<List> {
                     .collect();
             let conditions = clusters.iter().map(|clusters| format!(" WHERE {clusters}"));
             let statement = format!("SELECT {} FROM {name}{}", columns.join(", "), conditions.collect::<String>());
-            if run(engine, &statement, wanted, &mut list).await.is_ok() {
+            if run(tables, &statement, wanted, &mut list).await.is_ok() {
                 return Ok(list);
             }
             (list.batches, list.warnings) = (Vec::new(), Vec::new());
@@ -231,23 +239,20 @@ async fn list(engine: &Engine, input: Input, wanted: &Wanted) -> Result<List> {
         statement = format!("{statement} {word} {clusters}");
     }
     let is_optional = matches!(input, Input::Namespaces | Input::Secrets | Input::Version);
-    match run(engine, &statement, wanted, &mut list).await {
+    match run(tables, &statement, wanted, &mut list).await {
         Err(Error::Io { message, .. }) if is_optional => list.failure = Some(message),
         result => result?,
     }
     Ok(list)
 }
 
-async fn run(engine: &Engine, statement: &str, wanted: &Wanted, list: &mut List) -> Result<()> {
+async fn run(tables: Tables<'_>, statement: &str, wanted: &Wanted, list: &mut List) -> Result<()> {
     let what = list.input.name();
     let failed = |error: indago_engine::Error| Error::Io { what: what.to_owned(), message: error.to_string() };
-    let options = QueryOptions { as_of: wanted.as_of, ..QueryOptions::default() };
-    let query = engine.query_with(statement, options).await.map_err(failed)?;
+    let options = QueryOptions { as_of: wanted.as_of, calls: Some(tables.calls.clone()), ..QueryOptions::default() };
+    let query = tables.engine.query_with(statement, options).await.map_err(failed)?;
     list.batches = query.collect().await.map_err(failed)?;
-    // Manifests have no version, so no cluster is missing.
-    let is_missing = |warning: &Warning| list.input != Input::Version || !warning.origin.is_empty();
-    let warnings: Vec<Warning> = query.warnings().into_iter().filter(is_missing).collect();
-    list.warnings.extend(warnings);
+    list.warnings.extend(query.warnings());
     Ok(())
 }
 
